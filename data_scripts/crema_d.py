@@ -1,0 +1,172 @@
+"""CREMA-D, the Crowd-sourced Emotional Multimodal Actors Dataset.
+
+91 actors (43 women, 48 men) aged 20 to 74 and of several ethnic backgrounds speak 12 sentences in six emotions: 7,442 clips
+of 1.27 to 5 s, 5.26 h, 16 kHz, 16 bit, mono. One sentence (IEO) is also spoken at three levels of intensity.
+
+About nine listeners per clip named the emotion that they heard in the voice alone; their majority agrees with the acted
+emotion for 41.6 % of the clips. The acted emotion is the label, the votes stand beside it.
+
+Irregularities: ``1076_MTI_SAD_XX`` is digital silence (excluded); three pairs of clips are the same bytes under two emotions,
+so one label of each is wrong (kept, flagged); 550 clips touch full scale. ``AudioMP3`` holds ``AudioWAV`` once more.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from data_scripts.schema import Clip
+from data_scripts.source_files import audio_files, parse_files
+
+NAME = "CREMA-D"
+CITATION = """@article{cao2014cremad,
+  title = {{CREMA-D}: Crowd-sourced Emotional Multimodal Actors Dataset},
+  author = {Cao, Houwei and Cooper, David G. and Keutmann, Michael K. and Gur, Ruben C. and Nenkova, Ani and Verma, Ragini},
+  journal = {IEEE Transactions on Affective Computing},
+  volume = {5},
+  number = {4},
+  pages = {377--390},
+  year = {2014},
+  doi = {10.1109/TAFFC.2014.2336244}
+}"""
+LICENSE = "odbl"
+SOURCE = {
+    "landing_page": "https://github.com/CheyneyComputerScience/CREMA-D",
+    "license": "ODbL 1.0, its contents DbCL 1.0",
+    "license_url": "https://opendatacommons.org/licenses/odbl/1-0/",
+}
+EXPECTED = {
+    "clips": 7442,
+    "speakers": tuple(str(actor) for actor in range(1001, 1092)),
+    "emotions": {"neutral": 1087} | dict.fromkeys(("happy", "sad", "angry", "fearful", "disgust"), 1271),
+}
+EXCLUDED = {"1076_MTI_SAD_XX": "digital silence"}
+CONFLICTS = frozenset(
+    f"{clip}_{emotion}_XX"
+    for clip, pair in {"1006_TIE": ("HAP", "NEU"), "1013_WSI": ("DIS", "SAD"), "1017_IWW": ("ANG", "FEA")}.items()
+    for emotion in pair
+)
+
+EMOTION_CODES = {
+    "ANG": "angry",
+    "DIS": "disgust",
+    "FEA": "fearful",
+    "HAP": "happy",
+    "NEU": "neutral",
+    "SAD": "sad",
+}
+SENTENCES = {
+    "DFA": "Don't forget a jacket",
+    "IEO": "It's eleven o'clock",
+    "IOM": "I'm on my way to the meeting",
+    "ITH": "I think I have a doctor's appointment",
+    "ITS": "I think I've seen this before",
+    "IWL": "I would like a new alarm clock",
+    "IWW": "I wonder what this is about",
+    "MTI": "Maybe tomorrow it will be cold",
+    "TAI": "The airplane is almost full",
+    "TIE": "That is exactly what happened",
+    "TSI": "The surface is slick",
+    "WSI": "We'll stop in a couple of minutes",
+}
+INTENSITIES = {"LO": "low", "MD": "medium", "HI": "high", "XX": None}
+WOMEN = """
+1002 1003 1004 1006 1007 1008 1009 1010 1012 1013 1018 1020 1021 1024 1025 1028 1029 1030 1037 1043 1046 1047
+1049 1052 1053 1054 1055 1056 1058 1060 1061 1063 1072 1073 1074 1075 1076 1078 1079 1082 1084 1089 1091
+"""
+DEMOGRAPHICS = "VideoDemographics.csv"
+VOTES = "processedResults/tabulatedVotes.csv"
+VOTE_COLUMNS = {"N": "neutral", "H": "happy", "S": "sad", "A": "angry", "F": "fearful", "D": "disgust"}
+
+
+def parse(stem: str) -> Clip:
+    """Reads ``1001_IEO_ANG_HI``: actor, sentence, emotion, level of intensity.
+
+    Raises:
+        ValueError: not a name of CREMA-D.
+    """
+    codes = stem.split("_")
+    tables = {
+        "actor": EXPECTED["speakers"],
+        "sentence": SENTENCES,
+        "emotion": EMOTION_CODES,
+        "level": INTENSITIES,
+    }
+    if len(codes) != len(tables):
+        raise ValueError(f"{stem!r} has {len(codes)} codes; CREMA-D names have {len(tables)}, as 1001_IEO_ANG_HI")
+    for code, (field, table) in zip(codes, tables.items(), strict=True):
+        if code not in table:
+            known = "1001 to 1091" if field == "actor" else ", ".join(table)
+            raise ValueError(f"{stem!r} has the {field} {code!r}; CREMA-D has {known}")
+    actor, sentence, emotion, level = codes
+    return Clip(
+        corpus="crema_d",
+        stem=stem,
+        actor=actor,
+        emotion=EMOTION_CODES[emotion],
+        gender="female" if actor in WOMEN.split() else "male",
+        text=SENTENCES[sentence],
+        intensity=INTENSITIES[level],
+        label_conflict=stem in CONFLICTS,
+    )
+
+
+def records(root: Path, report: Callable[[str], None] = print) -> list[Clip]:
+    """Every clip below ``root``, ordered by stem, with what CREMA-D's own tables say of it.
+
+    Without ``VideoDemographics.csv`` age, race and ethnicity stay None, without ``processedResults/tabulatedVotes.csv`` the
+    votes do; ``report`` is told, as it is of what was left out.
+
+    Raises:
+        ValueError: a name that is not CREMA-D's, two different files of one clip, or a table of another form.
+    """
+    paths = audio_files(root)
+    original = {path.stem for path in paths if path.parent.name == "AudioWAV"}
+    kept = [path for path in paths if path.parent.name != "AudioMP3" or path.stem not in original]
+    if len(kept) < len(paths):
+        report(f"{len(paths) - len(kept)} files of AudioMP3 skipped; AudioWAV has the same clips")
+    clips = parse_files(kept, parse, report)
+    excluded = [clip.stem for clip in clips if clip.stem in EXCLUDED]
+    for stem in excluded:
+        report(f"{stem} left out: {EXCLUDED[stem]}")
+    demographics, votes = read_demographics(root, report), read_votes(root, report)
+    return [
+        replace(clip, votes=votes.get(clip.stem), **demographics.get(clip.actor, {}))
+        for clip in clips
+        if clip.stem not in EXCLUDED
+    ]
+
+
+def read_demographics(root: Path, report: Callable[[str], None]) -> dict[str, dict]:
+    """Actor -> age, race and ethnicity, from ``VideoDemographics.csv``."""
+    table = read_table(root, DEMOGRAPHICS, ["ActorID", "Age", "Race", "Ethnicity"], "age, race and ethnicity", report)
+    return {
+        actor: {"age": int(age), "race": None if race == "Unknown" else race, "ethnicity": ethnicity}
+        for actor, age, race, ethnicity in table.itertuples(index=False)
+    }
+
+
+def read_votes(root: Path, report: Callable[[str], None]) -> dict[str, dict[str, int]]:
+    """Stem -> emotion -> listeners who heard it in the voice alone, from ``processedResults/tabulatedVotes.csv``."""
+    table = read_table(root, VOTES, ["Unnamed: 0", "fileName", *VOTE_COLUMNS], "listeners' votes", report)
+    voice_alone = table[table["Unnamed: 0"].str.fullmatch(r"10\d{4}")]
+    return {
+        stem: {emotion: int(count) for emotion, count in zip(VOTE_COLUMNS.values(), counts, strict=True)}
+        for _, stem, *counts in voice_alone.itertuples(index=False)
+    }
+
+
+def read_table(root: Path, name: str, columns: list[str], gives: str, report: Callable[[str], None]) -> pd.DataFrame:
+    """The columns of a table anywhere below ``root`` or beside it, as text; without the table no rows."""
+    file_name = Path(name).name
+    found = sorted(root.rglob(file_name)) or [path for path in (root.resolve().parent / name,) if path.is_file()]
+    if not found:
+        report(f"{name} is not in {root}: {gives} will be null; it comes with {SOURCE['landing_page']}")
+        return pd.DataFrame(columns=columns, dtype=str)
+    try:
+        return pd.read_csv(found[0], dtype=str)[columns]
+    except (KeyError, ValueError, pd.errors.ParserError) as error:
+        raise ValueError(
+            f"{found[0]} is not CREMA-D's table ({error}); fetch it from {SOURCE['landing_page']}"
+        ) from None

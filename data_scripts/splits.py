@@ -1,0 +1,28 @@
+"""Which speakers train, validate and test: no voice stands on two sides.
+
+CREMA-D's lists are those of the EVAR evaluation package (https://github.com/nttcslab/eval-audio-repr), so that published
+figures compare. RAVDESS's test speakers are fold 6 of EmoBox (https://github.com/emo-box/EmoBox), two women and two men.
+TESS has two speakers, one for each side.
+"""
+
+from data_scripts import crema_d, ravdess, tess
+
+VALIDATION_ACTORS = {
+    "ravdess": "01 02 03 04",
+    "tess": "",
+    "crema_d": "1009 1011 1022 1034 1039 1047 1066 1070 1082",
+}
+TEST_ACTORS = {
+    "ravdess": "06 13 17 22",
+    "tess": "YAF",
+    "crema_d": "1001 1004 1017 1019 1020 1025 1026 1029 1033 1035 1042 1044 1050 1053 1056 1058 1060 1069 1083",
+}
+SPLIT_OF_SPEAKER = {
+    f"{name}_{actor}": "validation"
+    if actor in VALIDATION_ACTORS[name].split()
+    else "test"
+    if actor in TEST_ACTORS[name].split()
+    else "train"
+    for name, corpus in {"ravdess": ravdess, "tess": tess, "crema_d": crema_d}.items()
+    for actor in corpus.EXPECTED["speakers"]
+}
