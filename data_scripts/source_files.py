@@ -9,6 +9,7 @@ from pathlib import Path
 from data_scripts.schema import Clip
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc")
+SYNTHETIC_MARKER = "SYNTHETIC.md"
 
 
 def audio_files(root: Path) -> list[Path]:
@@ -62,3 +63,9 @@ def parse_files(paths: Iterable[Path], parse: Callable[[str], Clip], report: Cal
     if copies:
         report(f"{copies} byte-identical copies of other files skipped")
     return [clips[stem] for stem in sorted(clips)]
+
+
+def is_synthetic(root: Path) -> bool:
+    """Whether the marker of a synthesised corpus stands in the folder, below it or above it."""
+    above = (folder / SYNTHETIC_MARKER for folder in root.resolve().parents)
+    return any(path.is_file() for path in above) or any(root.rglob(SYNTHETIC_MARKER))

@@ -5,8 +5,6 @@ figures compare. RAVDESS's test speakers are fold 6 of EmoBox (https://github.co
 TESS has two speakers, one for each side.
 """
 
-from data_scripts import crema_d, ravdess, tess
-
 VALIDATION_ACTORS = {
     "ravdess": "01 02 03 04",
     "tess": "",
@@ -17,12 +15,12 @@ TEST_ACTORS = {
     "tess": "YAF",
     "crema_d": "1001 1004 1017 1019 1020 1025 1026 1029 1033 1035 1042 1044 1050 1053 1056 1058 1060 1069 1083",
 }
-SPLIT_OF_SPEAKER = {
-    f"{name}_{actor}": "validation"
-    if actor in VALIDATION_ACTORS[name].split()
-    else "test"
-    if actor in TEST_ACTORS[name].split()
-    else "train"
-    for name, corpus in {"ravdess": ravdess, "tess": tess, "crema_d": crema_d}.items()
-    for actor in corpus.EXPECTED["speakers"]
-}
+
+
+def split_of(corpus: str, actor: str) -> str:
+    """The split that a speaker belongs to, by the corpus's own id."""
+    if actor in TEST_ACTORS[corpus].split():
+        return "test"
+    if actor in VALIDATION_ACTORS[corpus].split():
+        return "validation"
+    return "train"

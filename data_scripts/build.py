@@ -1,0 +1,247 @@
+"""Raw corpora in, the Hub's dataset out: Parquet with audio, a metadata table and a card.
+
+    uv run -m data_scripts.build --ravdess DIR --tess DIR --crema-d DIR --output build/corpus
+
+Any subset of the three will do, however their folders are nested or named; wav, flac, ogg, mp3, opus and aiff are read. A
+corpus with clips missing is an error unless --allow-partial is given. Then:
+
+    load_dataset("build/corpus")                            # all corpora
+    load_dataset("build/corpus", "ravdess", split="train")  # one
+
+The folder appears whole or not at all, and the same input gives the same bytes.
+"""
+
+import argparse
+import csv
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pyarrow as pa
+from datasets.arrow_writer import ParquetWriter
+from tqdm import tqdm
+
+from data_scripts import crema_d, ravdess, tess
+from data_scripts.audio import read_waveform, to_flac
+from data_scripts.card import write_card
+from data_scripts.schema import EMOTIONS, FEATURES, SAMPLING_RATE, SPLITS, VOTED_EMOTIONS, Clip
+from data_scripts.source_files import is_synthetic
+from data_scripts.splits import split_of
+
+CORPORA = {"crema_d": crema_d, "ravdess": ravdess, "tess": tess}
+ROWS_PER_GROUP = 100  # about 5 MB of audio: what a viewer or a stream reads at once, and what stands in memory here
+CSV_COLUMNS = (
+    ["path", "row", "split", "emotion", "gender", "actor", "corpus"]
+    + [name for name in FEATURES if name not in ("audio", "emotion", "gender", "corpus", "votes")]
+    + [f"votes_{emotion}" for emotion in VOTED_EMOTIONS]
+)
+
+
+def build(
+    folders: dict[str, Path],
+    output: Path,
+    allow_partial: bool = False,
+    n_workers: int | None = None,
+    report: Callable[[str], None] = print,
+) -> Path:
+    """Builds the dataset from raw corpora.
+
+    Args:
+        folders: corpus (``ravdess``, ``tess``, ``crema_d``) -> folder of its recordings.
+        output: the folder to write; a previous build there is replaced when the new one is whole.
+        allow_partial: take corpora with clips missing, too.
+        n_workers: threads; by default one per core. The result does not depend on it.
+        report: called with one sentence for whatever is counted or left out.
+
+    Returns:
+        ``output``.
+
+    Raises:
+        ValueError: an input that is missing, incomplete, damaged or not what it is said to be, named with the remedy; or
+            an ``output`` that is something else than a previous build.
+    """
+    if not folders:
+        raise ValueError("no corpus given; name the folder of at least one of --ravdess, --tess, --crema-d")
+    output = Path(output).resolve()
+    check_replaceable(output)
+    clips, shortfalls = {}, []
+    for corpus in sorted(folders):
+        name = CORPORA[corpus].NAME
+        clips[corpus] = CORPORA[corpus].records(
+            Path(folders[corpus]), lambda line, name=name: report(f"{name}: {line}")
+        )
+        if not clips[corpus]:
+            raise ValueError(
+                f"{folders[corpus]} has no clip of {name} that the dataset uses; give the folder of {name}"
+            )
+    synthetic = {corpus for corpus in folders if is_synthetic(Path(folders[corpus]))}
+    if synthetic and synthetic != set(folders):
+        raise ValueError(
+            f"{', '.join(sorted(synthetic))} is synthetic and {', '.join(sorted(set(folders) - synthetic))} is not; "
+            "build them into two datasets"
+        )
+    if not synthetic:
+        for corpus, part in clips.items():
+            count, complete = completeness(corpus, part)
+            report(count)
+            shortfalls += [] if complete else [count]
+    if shortfalls and not allow_partial:
+        raise ValueError(f"incomplete corpora: {'; '.join(shortfalls)}. Fetch what is missing or give --allow-partial")
+    with whole_folder(output) as folder:
+        num_bytes = write_tables(clips, folder, n_workers or os.cpu_count())
+        write_card(folder, num_bytes, [CORPORA[corpus] for corpus in clips], shortfalls, bool(synthetic))
+    return output
+
+
+def completeness(corpus: str, clips: Sequence[Clip]) -> tuple[str, bool]:
+    """What is there of a corpus against what it should have, in words, and whether that is all."""
+    facts = CORPORA[corpus]
+    n_expected = facts.EXPECTED["clips"] - len(facts.EXCLUDED)
+    actors = {clip.actor for clip in clips}
+    missing = [actor for actor in facts.EXPECTED["speakers"] if actor not in actors]
+    n_speakers = len(facts.EXPECTED["speakers"])
+    count = f"{facts.NAME}: {len(clips):,} of {n_expected:,} clips, {len(actors)} of {n_speakers} speakers"
+    if missing:
+        return f"{count} (missing: {', '.join(missing)})", False
+    if len(clips) != n_expected:
+        per_emotion = Counter(clip.emotion for clip in clips)
+        counts = [f"{emotion} {per_emotion[emotion]:,} of {n:,}" for emotion, n in facts.EXPECTED["emotions"].items()]
+        return f"{count} ({', '.join(counts)})", False
+    return count, True
+
+
+def write_tables(clips: dict[str, Sequence[Clip]], folder: Path, n_workers: int) -> dict[tuple[str, str], int]:
+    """Writes ``data/<corpus>/<split>-00000-of-00001.parquet`` and ``clips.csv``.
+
+    Args:
+        clips: corpus -> its clips in the order of the rows.
+        folder: where to.
+        n_workers: threads that decode and encode.
+
+    Returns:
+        (corpus, split) -> bytes of the Arrow table, as ``datasets`` counts them; splits without clips are left out.
+    """
+    num_bytes = {}
+    n_clips = sum(map(len, clips.values()))
+    with (
+        ThreadPoolExecutor(n_workers) as pool,
+        open(folder / "clips.csv", "w", newline="", encoding="utf-8") as file,
+        tqdm(total=n_clips, unit="clip", desc="build") as progress,
+    ):
+        table = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
+        table.writeheader()
+        for corpus in sorted(clips):
+            for split in SPLITS:
+                part = [clip for clip in clips[corpus] if split_of(corpus, clip.actor) == split]
+                path = folder / "data" / corpus / f"{split}-00000-of-00001.parquet"
+                if part:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    place = {"path": path.relative_to(folder).as_posix(), "split": split}
+                    num_bytes[corpus, split] = write_parquet(part, path, place, table, pool, progress)
+    return num_bytes
+
+
+def write_parquet(
+    clips: Sequence[Clip], path: Path, place: dict, table: csv.DictWriter, pool: ThreadPoolExecutor, progress: tqdm
+) -> int:
+    """Writes one split of one corpus group by group, so that memory does not grow with it; returns its Arrow bytes."""
+    with ParquetWriter(features=FEATURES, path=str(path), writer_batch_size=ROWS_PER_GROUP) as writer:
+        for start in range(0, len(clips), ROWS_PER_GROUP):
+            group = clips[start : start + ROWS_PER_GROUP]
+            rows = []
+            for row in pool.map(encode, group):
+                rows.append(row)
+                progress.update()
+            writer.write_table(pa.Table.from_pylist(rows, schema=FEATURES.arrow_schema))
+            for index, (clip, row) in enumerate(zip(group, rows, strict=True), start):
+                table.writerow(csv_row(clip, row) | place | {"row": index})
+        return writer.finalize()[1]
+
+
+def encode(clip: Clip) -> dict:
+    """One row of the dataset, its audio as FLAC."""
+    waveform, source_sampling_rate = read_waveform(clip.path)
+    return {
+        "audio": {"bytes": to_flac(waveform), "path": f"{clip.stem}.flac"},
+        "emotion": EMOTIONS.index(clip.emotion),
+        "duration": len(waveform) / SAMPLING_RATE,
+        "source_file": clip.path.name,
+        "source_sampling_rate": source_sampling_rate,
+    } | {name: getattr(clip, name) for name in FEATURES if hasattr(clip, name) and name != "emotion"}
+
+
+def csv_row(clip: Clip, row: dict) -> dict:
+    votes = {f"votes_{emotion}": count for emotion, count in (clip.votes or {}).items()}
+    plain = {name: value for name, value in row.items() if name not in ("audio", "votes")}
+    return plain | votes | {"actor": clip.actor, "emotion": clip.emotion}
+
+
+def check_replaceable(output: Path) -> None:
+    """Raises ValueError where ``output`` is anything but absent, empty or a previous build."""
+    if not output.exists():
+        return
+    if not output.is_dir():
+        raise ValueError(f"{output} is a file; give --output a folder")
+    names = {path.name for path in output.iterdir()}
+    foreign = sorted(names - {"README.md", "clips.csv", "data"})
+    if names and (foreign or "clips.csv" not in names):
+        raise ValueError(
+            f"{output} is not a previous build ({', '.join(foreign[:3]) or 'no clips.csv'} in it) and will not be replaced; "
+            "give --output another folder"
+        )
+
+
+@contextmanager
+def whole_folder(output: Path) -> Iterator[Path]:
+    """A folder beside ``output`` that takes its place when the block ends well, and otherwise vanishes.
+
+    What a killed build left behind is cleared first.
+    """
+    output.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{output.name}.building-"
+    for stale in output.parent.iterdir():
+        pid = stale.name.removeprefix(prefix).removesuffix(".previous")
+        if stale.name.startswith(prefix) and not psutil.pid_exists(int(pid)):
+            if stale.name.endswith(".previous") and not output.exists():
+                stale.rename(output)
+            else:
+                shutil.rmtree(stale)
+    staging = output.parent / f"{prefix}{os.getpid()}"
+    previous = output.parent / f"{prefix}{os.getpid()}.previous"
+    staging.mkdir()
+    try:
+        yield staging
+        if output.exists():
+            output.rename(previous)
+        staging.rename(output)
+    finally:
+        if previous.exists() and not output.exists():
+            previous.rename(output)
+        for leftover in (staging, previous):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for corpus, facts in CORPORA.items():
+        parser.add_argument(f"--{corpus.replace('_', '-')}", type=Path, metavar="DIR", help=f"folder of {facts.NAME}")
+    parser.add_argument("--output", type=Path, default=Path("build/corpus"), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--allow-partial", action="store_true", help="take corpora with clips missing, too")
+    arguments = parser.parse_args()
+    folders = {corpus: getattr(arguments, corpus) for corpus in CORPORA if getattr(arguments, corpus) is not None}
+    try:
+        output = build(folders, arguments.output, arguments.allow_partial)
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"error: {error}") from None
+    except KeyboardInterrupt:
+        raise SystemExit(f"interrupted; {arguments.output} is as it was") from None
+    print(f'{output} is ready: load_dataset("{arguments.output}")')
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+"""The dataset card: README.md of the built folder, its YAML for the Hub and its page for people."""
+
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+import pandas as pd
+from datasets import DatasetInfo, SplitDict, SplitInfo
+from datasets.info import DatasetInfosDict
+from datasets.utils.metadata import MetadataConfigs
+from huggingface_hub import DatasetCard, DatasetCardData
+
+from data_scripts.schema import EMOTIONS, FEATURES, SPLITS
+
+SYNTHETIC_LICENSE = "cc0-1.0"
+SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K"}
+
+
+def write_card(
+    folder: Path,
+    num_bytes: dict[tuple[str, str], int],
+    corpora: Sequence[ModuleType],
+    shortfalls: Sequence[str] = (),
+    synthetic: bool = False,
+) -> None:
+    """Writes ``README.md`` into a folder that has its Parquet files and ``clips.csv``.
+
+    Args:
+        folder: the dataset.
+        num_bytes: (corpus, split) -> bytes of the Arrow table, for every Parquet file there.
+        corpora: the corpus modules, whose docstrings, licences and citations the card carries.
+        shortfalls: one sentence for each corpus that is not complete.
+        synthetic: the recordings are synthesised; the card then claims no corpus's licence or citation.
+    """
+    clips = pd.read_csv(folder / "clips.csv", dtype={"actor": str})
+    data = DatasetCardData(
+        pretty_name="mel-emotion corpus (synthetic demo)" if synthetic else "mel-emotion corpus",
+        language=["en"],
+        license=[SYNTHETIC_LICENSE] if synthetic else [corpus.LICENSE for corpus in corpora],
+        task_categories=["audio-classification"],
+        annotations_creators=["machine-generated" if synthetic else "expert-generated"],
+        source_datasets=["original"],
+        multilinguality=["monolingual"],
+        size_categories=[next(size for limit, size in SIZES.items() if len(clips) < limit)],
+        tags=["speech-emotion-recognition", "audio", "speech", "emotion"] + (["synthetic"] if synthetic else []),
+    )
+    names = sorted({corpus for corpus, _ in num_bytes})
+    configs = {"all": names} | {name: [name] for name in names}
+    MetadataConfigs(
+        {
+            config: {
+                "data_files": [
+                    {
+                        "split": split,
+                        "path": [f"data/{name}/{split}-*.parquet" for name in parts if (name, split) in num_bytes],
+                    }
+                    for split in SPLITS
+                    if any((name, split) in num_bytes for name in parts)
+                ]
+            }
+            | ({"default": True} if config == "all" else {})
+            for config, parts in configs.items()
+        }
+    ).to_dataset_card_data(data)
+    DatasetInfosDict(
+        {
+            config: info(folder, clips, {p: n for p, n in num_bytes.items() if p[0] in parts})
+            for config, parts in configs.items()
+        }
+    ).to_dataset_card_data(data)
+    text = page(clips, corpora, shortfalls, synthetic)
+    DatasetCard(f"---\n{data.to_yaml()}\n---\n\n{text}").save(folder / "README.md")
+
+
+def info(folder: Path, clips: pd.DataFrame, num_bytes: dict[tuple[str, str], int]) -> DatasetInfo:
+    """What `datasets` verifies a config against: its features and the sizes of its splits."""
+    splits = SplitDict()
+    for split in SPLITS:
+        parts = [part for part in num_bytes if part[1] == split]
+        if parts:
+            n_clips = sum(((clips.corpus == corpus) & (clips.split == split)).sum() for corpus, _ in parts)
+            splits.add(SplitInfo(split, sum(num_bytes[part] for part in parts), int(n_clips)))
+    files = [path for corpus, split in num_bytes for path in (folder / "data" / corpus).glob(f"{split}-*.parquet")]
+    return DatasetInfo(
+        features=FEATURES,
+        splits=splits,
+        download_size=sum(path.stat().st_size for path in files),
+        dataset_size=sum(num_bytes.values()),
+    )
+
+
+def page(clips: pd.DataFrame, corpora: Sequence[ModuleType], shortfalls: Sequence[str], synthetic: bool) -> str:
+    """The card's Markdown below its YAML."""
+    names = ", ".join(corpus.NAME for corpus in corpora)
+    if synthetic:
+        title = "# mel-emotion corpus (synthetic demo)"
+        origin = f"""**Synthetic.** No person speaks here: every clip was synthesised, in the file layouts of {names}, to try
+the code. A figure measured on it says nothing about speech. It is in the public domain ({SYNTHETIC_LICENSE})."""
+        sections = ""
+    else:
+        title = "# mel-emotion corpus"
+        origin = (
+            f"Acted emotional English speech, {names}, in one table with one set of labels and no speaker on two sides."
+        )
+        sections = "\n\n".join([section(corpus) for corpus in corpora] + [licences(corpora)])
+    partial = "".join(f"\n> This build is partial. {shortfall}.\n" for shortfall in shortfalls)
+    return PAGE.format(
+        title=title,
+        origin=origin,
+        partial=partial,
+        n_clips=len(clips),
+        n_speakers=clips.speaker_id.nunique(),
+        hours=clips.duration.sum() / 3600,
+        counts=counts(clips),
+        config=clips.corpus[0],
+        split=clips.split[0],
+        sections=sections,
+    )
+
+
+def counts(clips: pd.DataFrame) -> str:
+    """Clips per corpus and split: speakers, length and emotions."""
+    header = ["corpus", "split", "speakers (f, m)", "clips", "hours", *EMOTIONS]
+    lines = ["| " + " | ".join(header) + " |", "|---|---|" + "---:|" * (len(header) - 2)]
+    for corpus in sorted(clips.corpus.unique()):
+        for split in SPLITS:
+            part = clips[(clips.corpus == corpus) & (clips.split == split)]
+            if len(part):
+                speakers = part.drop_duplicates("speaker_id").gender.value_counts()
+                women, men = speakers.get("female", 0), speakers.get("male", 0)
+                emotions = [f"{(part.emotion == emotion).sum():,}" for emotion in EMOTIONS]
+                cells = [corpus, split, f"{women + men} ({women}, {men})", f"{len(part):,}"]
+                lines.append("| " + " | ".join([*cells, f"{part.duration.sum() / 3600:.2f}", *emotions]) + " |")
+    return "\n".join(lines)
+
+
+def section(corpus: ModuleType) -> str:
+    """A corpus's own docstring, which tells its irregularities too."""
+    return f"### {corpus.NAME}\n\n{inspect.getdoc(corpus)}".replace("``", "`")
+
+
+def licences(corpora: Sequence[ModuleType]) -> str:
+    rows = [
+        f"| {corpus.NAME} | [{corpus.SOURCE['license']}]({corpus.SOURCE['license_url']}) | {corpus.SOURCE['landing_page']} |"
+        for corpus in corpora
+    ]
+    citations = "\n\n".join(corpus.CITATION for corpus in corpora)
+    return "\n".join(
+        [
+            "## Licences and citations",
+            "",
+            "Each corpus keeps its own licence; the table as a whole is for non-commercial research. TESS's licence allows no",
+            "derivatives: its clips are changed in format only.",
+            "",
+            "| corpus | licence | source |",
+            "|---|---|---|",
+            *rows,
+            "",
+            "```bibtex",
+            citations,
+            "```",
+        ]
+    )
+
+
+PAGE = """{title}
+
+{origin}
+{partial}
+{n_clips:,} clips of {n_speakers} speakers, {hours:.2f} h; 16 kHz, mono, 16-bit FLAC inside Parquet.
+
+{counts}
+
+## Use
+
+With `torchcodec` installed (it needs FFmpeg's libraries), `datasets` decodes:
+
+```python
+from datasets import load_dataset
+
+dataset = load_dataset("build/corpus", "{config}", split="{split}")  # or the repository's name on the Hub
+waveform = dataset[0]["audio"].get_all_samples().data[0]  # (n_samples,), 16 kHz
+```
+
+Without it, `soundfile` does, and on clips as short as these it is faster:
+
+```python
+import io
+
+import soundfile
+from datasets import Audio, load_dataset
+
+dataset = load_dataset("build/corpus", split="{split}").cast_column("audio", Audio(decode=False))
+waveform, sampling_rate = soundfile.read(io.BytesIO(dataset[0]["audio"]["bytes"]))
+```
+
+`streaming=True` works with both. The configuration `all` is the default; each corpus is a configuration of its own over the same files.
+
+## Columns
+
+| column | |
+|---|---|
+| `audio` | 16 kHz mono FLAC; its `path` is the clip's name in the corpus |
+| `emotion` | the acted emotion, a `ClassLabel` |
+| `corpus`, `speaker_id` | such as `ravdess` and `ravdess_01`: for splits of your own by speaker or by corpus |
+| `gender`, `age`, `ethnicity`, `race` | of the speaker, in the corpus's words; age in years |
+| `text` | the words spoken |
+| `intensity` | of the acted emotion: `normal`, `strong` (RAVDESS), `low`, `medium`, `high` (CREMA-D, sentence IEO only) |
+| `repetition` | 1 or 2 (RAVDESS) |
+| `duration` | seconds |
+| `votes` | how many listeners heard which emotion in the voice alone (CREMA-D) |
+| `label_conflict` | the same recording has another emotion elsewhere in the corpus: leave it out of training |
+| `source_file`, `source_sampling_rate` | the recording's file name and rate in Hz as it was found |
+
+What a corpus does not say is null. `clips.csv` is the same table without audio: `path` and `row` say which Parquet file and row
+hold the clip, `actor` is the corpus's own id of the speaker.
+
+## Splits
+
+No speaker stands on two sides. CREMA-D's split is that of the EVAR evaluation package (63, 9 and 19 speakers); RAVDESS tests on fold
+6 of EmoBox and validates on actors 01 to 04; of TESS's two speakers OAF trains and YAF tests. A split by file, with
+the same voices on both sides, makes the same model look 14 to 80 points better than it is on a new voice.
+
+{sections}
+
+## Limits
+
+Acted, scripted, North American English, recorded in studios: what a model learns here it need not know of spontaneous speech, of
+other languages or of your microphone. The labels say what actors were asked to show, not what anybody felt. Not for
+judging people: not in hiring, schooling, policing, insurance or health.
+"""
