@@ -1,0 +1,174 @@
+"""Augmentation in batches, on the device of the model: new voices, rooms, microphones and levels out of the old ones.
+
+Everything draws from torch's global generator, so that a seed repeats a run and a resumed run goes on as it would have.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+import torchaudio.functional as AF
+from torch import nn
+
+
+@dataclass
+class Augmentation:
+    """What happens to the clips of a training batch; in evaluation, nothing does.
+
+    Args:
+        speed: Factors of tempo and pitch together; one is drawn for a batch.
+        shift: Longest stretch that is cut off a clip's start, seconds.
+        gain: Lowest and highest change of level, dB.
+        noise_probability: How often noise is added: white to brown, or babble from the other clips of the batch.
+        noise_ratio: Lowest and highest signal-to-noise ratio, dB.
+        reverberation_probability: How often a synthetic room is added.
+        reverberation_time: Shortest and longest decay by 60 dB, seconds.
+        mel_warp: Largest relative stretch of the mel axis (vocal-tract length and pitch).
+        equalizer: Standard deviation of a random smooth frequency response, dB.
+        time_masks, frequency_masks: SpecAugment's number of masks.
+        time_mask_frames, frequency_mask_bands: SpecAugment's longest masks.
+        mixup: Parameter of the beta distribution that mixes pairs of clips and their labels; 0 is off.
+        label_smoothing: Share of the target that is spread over all labels.
+    """
+
+    speed: tuple[float, ...] = (0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15)
+    shift: float = 0.3
+    gain: tuple[float, float] = (-15.0, 10.0)
+    noise_probability: float = 0.4
+    noise_ratio: tuple[float, float] = (5.0, 40.0)
+    reverberation_probability: float = 0.15
+    reverberation_time: tuple[float, float] = (0.1, 0.6)
+    mel_warp: float = 0.1
+    equalizer: float = 3.0
+    time_masks: int = 2
+    time_mask_frames: int = 30
+    frequency_masks: int = 2
+    frequency_mask_bands: int = 10
+    mixup: float = 0.2
+    label_smoothing: float = 0.1
+
+    def attach(self, model: nn.Module) -> None:
+        """Hooks the augmentation into a [`MelCNNForAudioClassification`]; it acts in training mode only."""
+        model.register_forward_pre_hook(self._augment_inputs, with_kwargs=True)
+        model.mel_cnn.log_mel.register_forward_hook(self._augment_spectrogram)
+
+    @torch.no_grad()
+    @torch.autocast("cpu", enabled=False)
+    @torch.autocast("cuda", enabled=False)
+    def _augment_inputs(self, model: nn.Module, args: tuple, inputs: dict) -> tuple[tuple, dict]:
+        if not model.training:
+            return args, inputs
+        waveform, lengths = inputs["input_values"], inputs["attention_mask"].sum(-1)
+        sampling_rate = round(model.config.sampling_rate)
+        waveform, lengths = change_speed(waveform, lengths, self.speed[torch.randint(len(self.speed), ()).item()])
+        waveform, lengths = cut_start(waveform, lengths, round(self.shift * sampling_rate))
+        waveform = reverberate(waveform, sampling_rate, self.reverberation_time, self.reverberation_probability)
+        waveform = add_noise(waveform, lengths, self.noise_ratio, self.noise_probability)
+        waveform = waveform * 10 ** (_uniform(len(waveform), *self.gain, waveform.device)[:, None] / 20)
+        labels = inputs["labels"]
+        if not labels.is_floating_point():
+            labels = F.one_hot(labels, model.config.num_labels).to(waveform.dtype)
+        labels = (1 - self.label_smoothing) * labels + self.label_smoothing / model.config.num_labels
+        if self.mixup:
+            waveform, lengths, labels = mix_up(waveform, lengths, labels, self.mixup)
+        mask = (torch.arange(waveform.shape[1], device=waveform.device) < lengths[:, None]).int()
+        return args, inputs | {"input_values": waveform, "attention_mask": mask, "labels": labels}
+
+    @torch.no_grad()
+    @torch.autocast("cpu", enabled=False)
+    @torch.autocast("cuda", enabled=False)
+    def _augment_spectrogram(self, log_mel: nn.Module, args: tuple, outputs: tuple) -> tuple:
+        if not log_mel.training:
+            return outputs
+        spectrogram, frame_mask = outputs
+        spectrogram = warp_mel_axis(spectrogram, self.mel_warp)
+        # A decibel of power is log(10) / 10 in the natural logarithm.
+        spectrogram = equalize(spectrogram, self.equalizer * math.log(10) / 10 / log_mel.config.log_mel_std)
+        for _ in range(self.time_masks):
+            spectrogram = AF.mask_along_axis_iid(spectrogram[:, None], self.time_mask_frames, 0.0, 3)[:, 0]
+        for _ in range(self.frequency_masks):
+            spectrogram = AF.mask_along_axis_iid(spectrogram[:, None], self.frequency_mask_bands, 0.0, 2)[:, 0]
+        return spectrogram * frame_mask, frame_mask
+
+
+def change_speed(waveform: torch.Tensor, lengths: torch.Tensor, factor: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Plays `(batch, n_samples)` faster (`factor` above 1) or slower, pitch included."""
+    percent = round(factor * 100)
+    if percent == 100:
+        return waveform, lengths
+    return AF.resample(waveform, percent, 100), torch.div(lengths * 100, percent, rounding_mode="floor").clamp(min=1)
+
+
+def cut_start(waveform: torch.Tensor, lengths: torch.Tensor, longest: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cuts up to `longest` samples, and at most a fifth, off the start of every clip."""
+    cut = (torch.rand(len(lengths), device=lengths.device) * (lengths // 5).clamp(max=longest)).long()
+    index = torch.arange(waveform.shape[1], device=waveform.device) + cut[:, None]
+    return waveform.gather(1, index.clamp(max=waveform.shape[1] - 1)), lengths - cut
+
+
+def reverberate(
+    waveform: torch.Tensor, sampling_rate: int, time: tuple[float, float], probability: float
+) -> torch.Tensor:
+    """Adds the sound of a synthetic room (noise that decays by 60 dB in `time` seconds) to some of the clips."""
+    chosen = torch.rand(len(waveform), device=waveform.device) < probability
+    if not chosen.any():
+        return waveform
+    dry = waveform[chosen]
+    seconds = torch.arange(round(time[1] * sampling_rate), device=waveform.device) / sampling_rate
+    decay = torch.exp(-math.log(1e3) * seconds / _uniform(len(dry), *time, waveform.device)[:, None])
+    response = torch.randn(len(dry), len(seconds), device=waveform.device) * decay
+    response = response / response.norm(dim=1, keepdim=True) * _uniform(len(dry), 0.2, 0.8, waveform.device)[:, None]
+    wet = dry + AF.fftconvolve(dry, response)[:, : dry.shape[1]]
+    return waveform.masked_scatter(chosen[:, None], wet)
+
+
+def add_noise(
+    waveform: torch.Tensor, lengths: torch.Tensor, ratio: tuple[float, float], probability: float
+) -> torch.Tensor:
+    """Adds coloured noise to some clips and babble, other clips of the batch, to as many, at `ratio` dB below them."""
+    n_clips, n_samples = waveform.shape
+    kind = torch.rand(n_clips, device=waveform.device)
+    spectrum = torch.fft.rfft(torch.randn(n_clips, 2 ** math.ceil(math.log2(n_samples)), device=waveform.device))
+    bins = torch.arange(1, spectrum.shape[1] + 1, device=waveform.device)
+    tilt = bins ** -_uniform(n_clips, 0.0, 1.0, waveform.device)[:, None]
+    noise = torch.fft.irfft(spectrum * tilt)[:, :n_samples]
+    babble = sum(waveform.roll((voice, voice * n_samples // 5), (0, 1)) for voice in range(1, 4))
+    noise = torch.where(kind[:, None] < probability / 2, noise, babble)
+    level = waveform.square().sum(1).div(lengths).sqrt() * 10 ** (-_uniform(n_clips, *ratio, waveform.device) / 20)
+    level = level * (kind < probability) / noise.square().mean(1).sqrt().clamp(min=1e-8)
+    return waveform + noise * level[:, None]
+
+
+def mix_up(
+    waveform: torch.Tensor, lengths: torch.Tensor, labels: torch.Tensor, alpha: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Adds each clip to another one, in random shares, and mixes their label probabilities `(batch, n)` in the same."""
+    share = torch.distributions.Beta(alpha, alpha).sample((len(waveform), 1)).to(waveform.device)
+    share = torch.maximum(share, 1 - share)
+    other = torch.randperm(len(waveform), device=waveform.device)
+    waveform = share * waveform + (1 - share) * waveform[other]
+    return waveform, torch.maximum(lengths, lengths[other]), share * labels + (1 - share) * labels[other]
+
+
+def warp_mel_axis(spectrogram: torch.Tensor, largest: float) -> torch.Tensor:
+    """Stretches the mel axis of `(batch, n_mels, n_frames)` around zero, each clip by its own factor near 1."""
+    n_clips, n_mels, _ = spectrogram.shape
+    stretch = 1 + _uniform(n_clips, -largest, largest, spectrogram.device)
+    position = (torch.arange(n_mels, device=spectrogram.device) * stretch[:, None]).clamp(max=n_mels - 1)
+    below = position.long().clamp(max=n_mels - 2)
+    weight = torch.zeros(n_clips, n_mels, n_mels, device=spectrogram.device)
+    weight.scatter_(2, below[..., None], (1 - (position - below))[..., None])
+    weight.scatter_(2, below[..., None] + 1, (position - below)[..., None])
+    return weight @ spectrogram
+
+
+def equalize(spectrogram: torch.Tensor, deviation: float) -> torch.Tensor:
+    """Adds a random smooth curve over the bands, with this standard deviation, as another microphone would."""
+    n_clips, n_mels, _ = spectrogram.shape
+    curve = torch.randn(n_clips, 1, 6, device=spectrogram.device) * deviation
+    return spectrogram + F.interpolate(curve, n_mels, mode="linear", align_corners=True).transpose(1, 2)
+
+
+def _uniform(n: int, low: float, high: float, device: torch.device) -> torch.Tensor:
+    return low + (high - low) * torch.rand(n, device=device)
