@@ -1,0 +1,92 @@
+"""Publishes the demo in this folder as a Gradio Space that serves one commit of a published model.
+
+    uv run -m space.publish --repo-id you/space --model you/model --dry-run    # what would go up; needs no network
+    uv run -m space.publish --repo-id you/space --model you/model
+    uv run -m space.publish --repo-id you/space --model you/model@v1.0         # a tag, branch or commit of it
+
+The Space gets every file of this folder but this script and, in `model_id.txt`, the model's name and the commit that it
+stands at now, as `you/model@1f0c...`: a later push to the model does not change what the Space serves until this script
+runs again. It needs a token with write access: `hf auth login`, or the environment variable HF_TOKEN.
+"""
+
+import argparse
+import shutil
+import tempfile
+from pathlib import Path
+
+from huggingface_hub import HfApi
+from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+from data_scripts.publish import (
+    add_publish_arguments,
+    card_metadata,
+    check_access,
+    hub_errors,
+    publish_folder,
+    report_errors,
+)
+
+SPACE = Path(__file__).parent
+SPACE_FILES = ("README.md", "*.py", "requirements.txt", "model_id.txt", "examples/*", "*.css", "*.js", "LICENSE*")
+WORK_FILES = ("publish.py", "*__pycache__*")
+MODEL_ID = "model_id.txt"
+
+
+def publish_space(repo_id: str, model: str, *, folder: Path = SPACE, **options) -> str | None:
+    """Publishes the Space, pinned to the commit at which the model stands.
+
+    Args:
+        repo_id: ``owner/name`` of the Space.
+        model: ``owner/name`` of the model, or ``owner/name@revision``.
+        folder: the Space's source.
+        options: ``private``, ``revision``, ``dry_run`` and ``token`` of `data_scripts.publish.publish_folder`.
+
+    Returns:
+        The commit that the Space stands at, None for a dry run.
+
+    Raises:
+        ValueError: the folder is not a Space, the model is not on the Hub, or `publish_folder` says why not.
+    """
+    if missing := [name for name in ("README.md", "app.py", "requirements.txt") if not (folder / name).is_file()]:
+        raise ValueError(f"{folder} is not a Space, it lacks {', '.join(missing)}")
+    if card_metadata(folder).get("sdk") != "gradio":
+        raise ValueError(f"{folder / 'README.md'} does not say `sdk: gradio` at its head, which a Space needs")
+    # A dry run asks nobody: a commit is 40 digits, so the size that it lists is right.
+    pinned = (
+        f"{model.partition('@')[0]}@{'0' * 40}" if options.get("dry_run") else pin_model(model, options.get("token"))
+    )
+    with tempfile.TemporaryDirectory() as staged:
+        shutil.copytree(folder, staged, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        Path(staged, MODEL_ID).write_text(f"{pinned}\n")
+        return publish_folder(Path(staged), repo_id, "space", allow=SPACE_FILES, ignore=WORK_FILES, **options)
+
+
+def pin_model(model: str, token: str | None = None) -> str:
+    """``owner/name`` or ``owner/name@revision`` as ``owner/name@commit``, which the Hub is asked for.
+
+    Raises:
+        ValueError: the model is not there or cannot be read.
+    """
+    name, _, revision = model.partition("@")
+    token = check_access(name, token)
+    with hub_errors(name, token):
+        try:
+            info = HfApi(token=token).model_info(name, revision=revision or None)
+        except (RepositoryNotFoundError, RevisionNotFoundError):
+            raise ValueError(
+                f"the Hub has no model {model}; publish it first, with `uv run -m modeling.publish --repo-id {name}`"
+            ) from None
+    if info.private:
+        print(f"{name} is private: the Space can only load it with a token of yours among its secrets, as HF_TOKEN")
+    return f"{name}@{info.sha}"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True, metavar="OWNER/NAME[@REVISION]", help="what the Space serves")
+    add_publish_arguments(parser)
+    report_errors(publish_space, **vars(parser.parse_args(arguments)))
+
+
+if __name__ == "__main__":
+    main()

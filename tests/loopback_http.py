@@ -1,0 +1,77 @@
+"""A little HTTP server in a thread, for tests that need the other end of a connection."""
+
+import json
+import re
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+
+class Refusal(Exception):
+    """An answer with an error status."""
+
+    def __init__(self, status: int, message: str, code: str | None = None, headers: dict[str, str] | None = None):
+        super().__init__(message)
+        self.status, self.code, self.headers = status, code, headers or {}
+
+
+class Request(BaseHTTPRequestHandler):
+    """One request and the ways to answer it."""
+
+    protocol_version = "HTTP/1.1"
+
+    def handle_any(self) -> None:
+        url = urlsplit(self.path)
+        self.server.log.append(f"{self.command} {url.path}")
+        self.path, self.query, self.body = url.path, parse_qs(url.query), self.read_body()
+        try:
+            self.server.reply(self)
+        except Refusal as refusal:
+            headers = {"X-Error-Message": str(refusal)} | ({"X-Error-Code": refusal.code} if refusal.code else {})
+            self.answer(refusal.status, {"error": str(refusal)}, headers | refusal.headers)
+
+    do_GET = do_HEAD = do_POST = do_PUT = handle_any
+
+    def read_body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = b""
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
+
+    def json(self) -> dict:
+        return json.loads(self.body)
+
+    def answer(self, status: int, content: object = None, headers: dict[str, str] | None = None) -> None:
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        self.send_response(status)
+        for name, value in ({"Content-Type": "application/json"} | (headers or {})).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def answer_file(self, content: bytes, headers: dict[str, str]) -> None:
+        headers |= {"Content-Type": "application/octet-stream", "Accept-Ranges": "bytes"}
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if wanted is None:
+            return self.answer(200, content, headers)
+        start, end = int(wanted[1]), min(int(wanted[2] or len(content)), len(content) - 1)
+        headers["Content-Range"] = f"bytes {start}-{end}/{len(content)}"
+        return self.answer(206, content[start : end + 1], headers)
+
+    def log_message(self, *_: object) -> None:
+        """Silence: the tests read the log."""
+
+
+def serve(reply: Callable[[Request], None], log: list[str]) -> ThreadingHTTPServer:
+    """A server on a free port of 127.0.0.1 that calls ``reply`` for each request and logs its method and path."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Request)
+    server.reply, server.log = reply, log
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    return server
