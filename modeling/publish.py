@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from data_scripts.publish import add_publish_arguments, card_metadata, publish_folder, report_errors
+from data_scripts.hub import add_publish_arguments, card_metadata, publish_folder, report_errors
 
 CHECKPOINT = Path(__file__).parent / "checkpoint"
 REQUIRED_FILES = ("README.md", "config.json", "preprocessor_config.json", "model.safetensors")
@@ -27,7 +27,7 @@ def publish_model(folder: Path, repo_id: str, **options) -> str | None:
     Args:
         folder: such as ``build/model``.
         repo_id: ``owner/name``.
-        options: ``private``, ``revision``, ``dry_run`` and ``token`` of `data_scripts.publish.publish_folder`.
+        options: ``private``, ``revision``, ``dry_run`` and ``token`` of `data_scripts.hub.publish_folder`.
 
     Returns:
         The commit that the branch stands at, None for a dry run.

@@ -17,7 +17,7 @@ from pathlib import Path
 from huggingface_hub import HfApi
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
-from data_scripts.publish import (
+from data_scripts.hub import (
     add_publish_arguments,
     card_metadata,
     check_access,
@@ -39,7 +39,7 @@ def publish_space(repo_id: str, model: str, *, folder: Path = SPACE, **options) 
         repo_id: ``owner/name`` of the Space.
         model: ``owner/name`` of the model, or ``owner/name@revision``.
         folder: the Space's source.
-        options: ``private``, ``revision``, ``dry_run`` and ``token`` of `data_scripts.publish.publish_folder`.
+        options: ``private``, ``revision``, ``dry_run`` and ``token`` of `data_scripts.hub.publish_folder`.
 
     Returns:
         The commit that the Space stands at, None for a dry run.

@@ -1,0 +1,77 @@
+"""Pushes to the Hub while training: each push is a whole model repository, with card, licence and code, and no pickle.
+
+`Trainer`'s own pushes replace the card by one of its own and send `training_args.bin` and the optimiser's state, which are
+pickles. So `train.py` takes the pushing over: the options keep their names and meanings.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_utils import HubStrategy
+
+from data_scripts.hub import create_repository, publish_folder
+from modeling.publish import MODEL_FILES
+
+PICKLES = ("*.pt", "*.pth", "*.bin", "*.pkl")
+IN_REPOSITORY = {HubStrategy.CHECKPOINT: "last-checkpoint", HubStrategy.ALL_CHECKPOINTS: "checkpoint-{step}"}
+
+
+class PushToHub(TrainerCallback):
+    """Publishes what `Trainer` saves, as ``--hub_strategy`` says, and the finished model.
+
+    ``end`` publishes the finished model alone, ``every_save`` the weights of every save too. ``checkpoint`` keeps the last
+    save in a folder ``last-checkpoint`` beside them, and ``all_checkpoints`` every save in a folder of its own; the
+    optimiser's state, a pickle, stays in the output folder, which is where training is resumed from.
+
+    Args:
+        args: those of the run; their ``push_to_hub`` is switched off, so that `Trainer` does not push as well.
+        write_card: given the folder of a save, writes what a save lacks: card, licence, metric.
+
+    Raises:
+        ValueError: the repository cannot be written to, said before anything is trained.
+    """
+
+    def __init__(self, args: TrainingArguments, write_card: Callable[[Path, TrainerState], None]):
+        if not args.hub_model_id:
+            raise ValueError("--push_to_hub needs to know where to: --hub_model_id OWNER/NAME")
+        args.push_to_hub = False
+        self.write_card = write_card
+        self.strategy = HubStrategy(args.hub_strategy)
+        self.checkpoints: dict[str, Path] = {}
+        self.repo_id = args.hub_model_id
+        self.where = {"private": bool(args.hub_private_repo), "revision": args.hub_revision, "token": args.hub_token}
+        if args.process_index == 0:
+            create_repository(self.repo_id, "model", **self.where)
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        """Publishes the save; where that fails, training goes on and the next save is the next try."""
+        if self.strategy == HubStrategy.END or not state.is_world_process_zero:
+            return
+        saved = Path(args.output_dir, f"checkpoint-{state.global_step}")
+        if self.strategy in IN_REPOSITORY:
+            self.checkpoints[IN_REPOSITORY[self.strategy].format(step=state.global_step)] = saved
+        with tempfile.TemporaryDirectory() as staged:
+            shutil.copytree(saved, staged, ignore=shutil.ignore_patterns(*PICKLES), dirs_exist_ok=True)
+            self.write_card(Path(staged), state)
+            try:
+                self.publish(Path(staged), report=lambda line: None)
+                print(f"step {state.global_step}: pushed to {self.repo_id}")
+            except ValueError as error:
+                print(f"step {state.global_step}: not pushed, training goes on: {error}")
+
+    def publish(self, model: Path, report: Callable[[str], None] = print) -> None:
+        """Makes the repository equal to a finished model's folder, with the saves that the strategy keeps beside it.
+
+        Raises:
+            ValueError: it could not be published; one line with the remedy.
+        """
+        with tempfile.TemporaryDirectory() as staged:
+            for name, folder in {".": model, **self.checkpoints}.items():
+                if folder.is_dir():
+                    shutil.copytree(
+                        folder, Path(staged, name), ignore=shutil.ignore_patterns(*PICKLES), dirs_exist_ok=True
+                    )
+            publish_folder(Path(staged), self.repo_id, "model", allow=MODEL_FILES, report=report, **self.where)
