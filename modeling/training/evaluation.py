@@ -1,0 +1,71 @@
+"""The figures of an evaluation: over all clips and by corpus, gender and speaker, raw and among a corpus's own labels."""
+
+from pathlib import Path
+
+import evaluate
+import numpy as np
+from datasets import Dataset
+
+from modeling.training.data import DataArguments, column
+
+METRICS = Path(__file__).parent / "metrics.py"
+
+
+def evaluate_clips(
+    probabilities: np.ndarray, data: Dataset, arguments: DataArguments, own_labels: dict[str, list[int]]
+) -> dict:
+    """Figures of merit, each of them twice: `raw`, and `own_labels`, among the labels of the clip's corpus only.
+
+    Args:
+        probabilities: `(n_clips, n_labels)`.
+        data: The clips, in the same order.
+        arguments: Names of the columns.
+        own_labels: Indices of the labels of each corpus.
+
+    Returns:
+        `all`, and `corpus`, `gender` and `speaker` with an entry for every value; each entry holds `raw` and
+        `own_labels` as `metrics.py` returns them.
+    """
+    metric = evaluate.load(str(METRICS))
+    labels = np.asarray(data[arguments.label_column_name])
+    corpora = np.asarray(column(data, "corpus", ""))
+    possible = [own_labels[corpus] for corpus in corpora]
+    speakers = column(data, arguments.speaker_column_name)
+
+    def figures(rows: np.ndarray) -> dict:
+        common = {
+            "predictions": probabilities[rows],
+            "references": labels[rows],
+            "speakers": [speakers[row] for row in rows] if arguments.speaker_column_name else None,
+        }
+        return {
+            "raw": metric.compute(**common),
+            "own_labels": metric.compute(**common, own_labels=[possible[row] for row in rows]),
+        }
+
+    def by(values: list) -> dict:
+        values = np.asarray([value or "unknown" for value in values])
+        return {str(value): figures(np.flatnonzero(values == value)) for value in np.unique(values)}
+
+    result = {"all": figures(np.arange(len(labels)))}
+    for group, name in (("corpus", "corpus"), ("gender", "gender"), ("speaker", arguments.speaker_column_name)):
+        if name in data.column_names:
+            result[group] = by(column(data, name))
+    return result
+
+
+def score(probabilities: np.ndarray, data: Dataset, arguments: DataArguments, own_labels: dict[str, list[int]]) -> dict:
+    """What training watches: recall among a corpus's own labels, each corpus counting as much as the other."""
+    metric = evaluate.load(str(METRICS))
+    labels = np.asarray(data[arguments.label_column_name])
+    corpora = np.asarray(column(data, "corpus", ""))
+    recalls = {}
+    for corpus in np.unique(corpora):
+        rows = np.flatnonzero(corpora == corpus)
+        figures = metric.compute(
+            predictions=probabilities[rows], references=labels[rows], own_labels=[own_labels[corpus]] * len(rows)
+        )
+        recalls[str(corpus)] = figures["unweighted_average_recall"]
+    by_corpus = {f"unweighted_average_recall_{corpus}": recall for corpus, recall in recalls.items() if corpus}
+    accuracy = float((probabilities.argmax(1) == labels).mean())
+    return {"unweighted_average_recall": float(np.mean(list(recalls.values()))), "accuracy": accuracy, **by_corpus}

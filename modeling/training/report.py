@@ -1,0 +1,257 @@
+"""An evaluation as a table, as `evaluation.json`, as pictures and as a model card."""
+
+import json
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from matplotlib import pyplot as plt
+
+matplotlib.use("Agg")
+
+SHORT_NAMES = {
+    "accuracy": "accuracy",
+    "unweighted_average_recall": "UAR",
+    "macro_f1": "macro F1",
+    "expected_calibration_error": "calibration error",
+}
+
+
+def write_report(folder: Path, evaluation: dict, history: list[dict] | None = None) -> None:
+    """Writes `evaluation.json` and its pictures into a folder.
+
+    Args:
+        folder: An existing folder.
+        evaluation: As `evaluate_clips` returns it, with `labels`, `split`, `dataset` and `synthetic` beside.
+        history: `log_history` of the Trainer; without it there are no training curves.
+    """
+    (folder / "evaluation.json").write_text(json.dumps(evaluation, indent=1) + "\n")
+    figures = {"confusion": draw_confusion(evaluation), "reliability": draw_reliability(evaluation)}
+    if "corpus" in evaluation:
+        figures["corpora"] = draw_corpora(evaluation)
+    if history:
+        figures["training"] = draw_training(history)
+    for name, figure in figures.items():
+        figure.savefig(folder / f"{name}.png", dpi=120, bbox_inches="tight")
+        plt.close(figure)
+
+
+def table(evaluation: dict) -> str:
+    """The evaluation as a Markdown table: a line for all clips, and one for every corpus and gender."""
+    lines = ["| speakers unseen in training | clips | speakers | " + " | ".join(SHORT_NAMES.values()) + " |"]
+    lines.append("|---" * (3 + len(SHORT_NAMES)) + "|")
+    rows = {"all, any label": evaluation["all"]["raw"], "all": evaluation["all"]["own_labels"]}
+    for group in ("corpus", "gender"):
+        rows |= {name: entry["own_labels"] for name, entry in evaluation.get(group, {}).items()}
+    for name, entry in rows.items():
+        cells = [name, str(entry["n_clips"]), str(entry["n_speakers"] or "?")]
+        lines.append("| " + " | ".join(cells + [with_interval(entry, figure) for figure in SHORT_NAMES]) + " |")
+    return "\n".join(lines)
+
+
+def with_interval(entry: dict, name: str) -> str:
+    """A figure with its 95 % interval, such as `0.642 [0.601, 0.683]`."""
+    if not entry["interval"]:
+        return f"{entry[name]:.3f}"
+    low, high = entry["interval"][name]
+    return f"{entry[name]:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def title(evaluation: dict) -> str:
+    """What the figures were measured on; synthetic voices are called so."""
+    synthetic = "synthetic voices, " if evaluation["synthetic"] else ""
+    return f"{synthetic}{evaluation['dataset']}, {evaluation['protocol']}"
+
+
+def draw_confusion(evaluation: dict) -> plt.Figure:
+    """Which emotion was taken for which; shares of the true class, among the labels of a clip's corpus."""
+    counts = np.asarray(evaluation["all"]["own_labels"]["confusion"])
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    labels = evaluation["labels"]
+    figure, axes = plt.subplots(figsize=(1.5 + 0.7 * len(labels), 1 + 0.7 * len(labels)))
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(shares.shape):
+        if counts[row].sum():
+            color = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, f"{shares[row, column]:.0%}", ha="center", va="center", color=color, fontsize=9)
+    axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set(xlabel="heard as", ylabel="acted")
+    axes.set_title(title(evaluation), fontsize=10)
+    return figure
+
+
+def draw_reliability(evaluation: dict) -> plt.Figure:
+    """How often the model is right when it claims a probability."""
+    figure, axes = plt.subplots(figsize=(4.5, 4.5))
+    axes.plot([0, 1], [0, 1], color="grey", linestyle="--", linewidth=1, label="perfectly calibrated")
+    entry = evaluation["all"]["raw"]
+    bins = entry["reliability"]
+    sizes = [10 + 400 * bin["n_clips"] / entry["n_clips"] for bin in bins]
+    axes.plot([bin["confidence"] for bin in bins], [bin["accuracy"] for bin in bins], color="C0", linewidth=1)
+    axes.scatter([bin["confidence"] for bin in bins], [bin["accuracy"] for bin in bins], sizes, color="C0", alpha=0.6)
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability of the answer", ylabel="share of right answers")
+    axes.text(0.03, 0.87, f"calibration error {entry['expected_calibration_error']:.3f}", transform=axes.transAxes)
+    axes.legend(loc="upper left", frameon=False)
+    axes.set_title(title(evaluation), fontsize=10)
+    return figure
+
+
+def draw_corpora(evaluation: dict) -> plt.Figure:
+    """Accuracy, UAR and F1 of every corpus, with intervals."""
+    corpora = list(evaluation["corpus"])
+    names = ["accuracy", "unweighted_average_recall", "macro_f1"]
+    figure, axes = plt.subplots(figsize=(2 + 1.6 * len(corpora), 3.5))
+    for position, name in enumerate(names):
+        entries = [evaluation["corpus"][corpus]["own_labels"] for corpus in corpora]
+        values = np.asarray([entry[name] for entry in entries])
+        intervals = np.asarray(
+            [entry["interval"][name] if entry["interval"] else [entry[name]] * 2 for entry in entries]
+        )
+        x = np.arange(len(corpora)) + (position - 1) * 0.25
+        errors = np.abs(intervals.T - values)
+        axes.bar(x, values, 0.23, yerr=errors, capsize=3, label=SHORT_NAMES[name])
+    axes.set_xticks(range(len(corpora)), corpora)
+    axes.set_ylim(0, 1)
+    axes.grid(axis="y", alpha=0.3)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncol=3, frameon=False)
+    axes.set_title(title(evaluation) + ", own labels", fontsize=10)
+    return figure
+
+
+def draw_training(history: list[dict]) -> plt.Figure:
+    """Loss of training and validation, and recall on validation, over the epochs."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5))
+    for key, label in (("loss", "training (augmented)"), ("eval_loss", "validation")):
+        points = [(entry["epoch"], entry[key]) for entry in history if key in entry]
+        left.plot(*zip(*points, strict=True), label=label)
+    left.set(xlabel="epoch", ylabel="cross-entropy")
+    prefix = "eval_unweighted_average_recall"
+    for key in sorted({key for entry in history for key in entry if key.startswith(prefix)}):
+        points = [(entry["epoch"], entry[key]) for entry in history if key in entry]
+        right.plot(*zip(*points, strict=True), label=key.removeprefix(prefix).strip("_") or "mean of the corpora")
+    right.set(xlabel="epoch", ylabel="UAR on validation", ylim=(0, 1))
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
+    return figure
+
+
+def write_card(folder: Path, evaluation: dict, dataset_card: dict, n_parameters: int) -> None:
+    """Writes the model card with its `model-index`.
+
+    Args:
+        folder: The model's folder, its report already in it.
+        evaluation: As for `write_report`.
+        dataset_card: Metadata of the dataset's card: `license`, `pretty_name`; empty for own data without a card.
+        n_parameters: Size of the model.
+    """
+    synthetic = evaluation["synthetic"]
+    entry = evaluation["all"]["own_labels"]
+    name = "mel-emotion, synthetic demo" if synthetic else "mel-emotion"
+    data = ModelCardData(
+        model_name=name,
+        language=dataset_card.get("language"),
+        license=_model_license(dataset_card),
+        library_name="transformers",
+        pipeline_tag="audio-classification",
+        tags=["speech-emotion-recognition", "mel-spectrogram", "custom_code"] + ["synthetic"] * synthetic,
+        metrics=["accuracy", "recall", "f1"],
+        eval_results=[
+            EvalResult(
+                task_type="audio-classification",
+                dataset_type="synthetic" if synthetic else "audio",
+                dataset_name=title(evaluation),
+                dataset_split=evaluation["split"],
+                metric_type=metric_type,
+                metric_name=SHORT_NAMES[figure] + (" on synthetic voices" if synthetic else ""),
+                metric_value=round(entry[figure], 4),
+            )
+            for metric_type, figure in (
+                ("accuracy", "accuracy"),
+                ("recall", "unweighted_average_recall"),
+                ("f1", "macro_f1"),
+            )
+        ],
+    )
+    pictures = [f"![{path.stem}]({path.name})" for path in sorted(folder.glob("*.png"))]
+    card = CARD.format(
+        metadata=data.to_yaml(),
+        name=name,
+        warning=SYNTHETIC_WARNING if synthetic else "",
+        labels=", ".join(evaluation["labels"]),
+        n_parameters=f"{n_parameters / 1e6:.2f} million",
+        dataset=dataset_card.get("pretty_name", evaluation["dataset"]),
+        title=title(evaluation),
+        table=table(evaluation),
+        pictures="\n\n".join(pictures),
+        license=_license_text(dataset_card),
+    )
+    ModelCard(card).save(folder / "README.md")
+
+
+def _model_license(dataset_card: dict) -> str | None:
+    """The strictest that follows from the data: a model of RAVDESS is shared alike."""
+    licenses = np.atleast_1d(dataset_card.get("license", [])).tolist()
+    return "cc-by-nc-sa-4.0" if "cc-by-nc-sa-4.0" in licenses else (licenses or [None])[0]
+
+
+def _license_text(dataset_card: dict) -> str:
+    licenses = np.atleast_1d(dataset_card.get("license", [])).tolist()
+    if not licenses:
+        return "The training data states no licence: find out what it permits before you share this model."
+    return (
+        f"The training data are under {', '.join(licenses)}; what these ask for holds for the model too. "
+        "The code is under Apache-2.0."
+    )
+
+
+SYNTHETIC_WARNING = """
+> **Trained on synthetic voices.** A demonstration that the line from corpus to checkpoint works. Every figure here is
+> on synthetic voices, and says nothing about people.
+"""
+
+CARD = """---
+{metadata}
+---
+
+# {name}
+{warning}
+A mel-spectrogram CNN that names the emotion acted in a clip of speech: {labels}. {n_parameters} parameters, trained from
+scratch on {dataset}.
+
+## Use
+
+```python
+from transformers import pipeline
+from transformers.audio_utils import load_audio
+
+classifier = pipeline("audio-classification", model="<this repository>", revision="<commit>", trust_remote_code=True)
+classifier(load_audio("clip.wav", sampling_rate=16_000))
+```
+
+Probabilities are calibrated: the temperature, chosen on validation speakers, is inside the model.
+
+## Figures
+
+{title}. Speakers that the model has not met; 95 % intervals bootstrapped over speakers. Among the labels that the
+clip's own corpus has, unless "any label" is said.
+
+{table}
+
+{pictures}
+
+`evaluation.json` has the recall of every class, every speaker's figures and the confusion matrices;
+`evaluate.load("metrics.py")` computes them.
+
+## Intended use and limits
+
+For research and teaching on acted speech in English. Actors play emotions more clearly than people show them, in studios;
+on spontaneous speech, another language, a child or a bad microphone the model is often wrong. It must not be used to judge
+people: not in hiring, schools, policing, medicine, credit or at borders, nor to watch anyone without consent.
+
+## Licence
+
+{license}
+"""
