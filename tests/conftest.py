@@ -1,11 +1,15 @@
 """Fixtures that several test files share."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import huggingface_hub.constants
 import pytest
 
+from data_scripts.build import build
 from tests.loopback_hub import LoopbackHub
+from tests.miniature_corpora import write_corpora
 
 
 @pytest.fixture
@@ -18,3 +22,22 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path) -> Iterator[LoopbackHub]:
         monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
         monkeypatch.setenv("HF_TOKEN", "hf_write")
         yield hub
+
+
+@pytest.fixture(scope="session")
+def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A built dataset of 56 tones of 0.4 s: every corpus, emotion and split, eight speakers. Not to be written to."""
+    root = tmp_path_factory.mktemp("tiny")
+    return build(write_corpora(root / "raw"), root / "corpus", allow_partial=True, report=lambda line: None)
+
+
+@pytest.fixture(scope="session")
+def real_corpora() -> Path:
+    """The folder with ``ravdess/``, ``tess/`` and ``crema_d/``: $MEL_EMOTION_CORPORA, or shared/corpora beside the project."""
+    default = Path(__file__).parents[2] / "shared" / "corpora"
+    folder = Path(os.environ.get("MEL_EMOTION_CORPORA", default))
+    if not all((folder / corpus).is_dir() for corpus in ("ravdess", "tess", "crema_d")):
+        pytest.skip(
+            f"no real corpora in {folder}; set MEL_EMOTION_CORPORA to a folder with ravdess/, tess/ and crema_d/"
+        )
+    return folder
