@@ -5,6 +5,11 @@ from typing import Literal
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
+POSITIVE = (
+    *("sampling_rate", "n_fft", "win_length", "hop_length", "n_mels", "log_floor", "log_mel_std"),
+    *("width", "hidden_size", "attention_size", "window_duration", "calibration_temperature"),
+)
+
 
 @strict
 class MelCNNConfig(PreTrainedConfig):
@@ -63,11 +68,17 @@ class MelCNNConfig(PreTrainedConfig):
         # A class can be registered for one Auto class only: this serves AutoModel beside AutoModelForAudioClassification.
         kwargs.setdefault("auto_map", {"AutoModel": "modeling_mel_cnn.MelCNNModel"})
         super().__post_init__(**kwargs)
+        for name in POSITIVE:
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, but it has to be above 0.")
+        if not self.depths or min(self.depths) < 1:
+            raise ValueError(f"depths is {self.depths}, but at least 1 stage with at least 1 block each is needed.")
         if self.win_length > self.n_fft:
             raise ValueError(f"win_length is {self.win_length}, n_fft {self.n_fft}: the window must fit; raise n_fft.")
-        if self.f_max > self.sampling_rate / 2:
+        if not 0 <= self.f_min < self.f_max <= self.sampling_rate / 2:
             raise ValueError(
-                f"f_max is {self.f_max} Hz, half the sampling rate {self.sampling_rate / 2} Hz: lower f_max."
+                f"f_min is {self.f_min} Hz and f_max {self.f_max} Hz, but they have to rise and lie between 0 and "
+                f"{self.sampling_rate / 2} Hz, half the sampling rate."
             )
 
     @property

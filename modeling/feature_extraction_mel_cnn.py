@@ -4,6 +4,8 @@ import numpy as np
 from transformers import BatchFeature, SequenceFeatureExtractor
 from transformers.utils import TensorType
 
+LARGEST_PEAK = 100.0  # 40 dB above full scale: no recording, but integers that were cast to floats and not scaled
+
 
 class MelCNNFeatureExtractor(SequenceFeatureExtractor):
     """Checks mono waveforms and pads them to one length. The log-mel spectrogram is part of the model.
@@ -29,12 +31,13 @@ class MelCNNFeatureExtractor(SequenceFeatureExtractor):
         pad_to_multiple_of: int | None = None,
         return_attention_mask: bool | None = None,
         return_tensors: str | TensorType | None = None,
-        **kwargs,
     ) -> BatchFeature:
         """Pads one waveform or several.
 
         Args:
-            raw_speech: Mono waveform of shape `(n_samples,)`, floats with full scale at 1.0, or a list of them.
+            raw_speech: Mono waveform of shape `(n_samples,)`, floats with full scale at 1.0, or a list of them. A batch
+                as one array `(batch, n_samples)` is taken where it cannot be stereo: one row, or more than two rows that
+                are longer than there are rows.
             sampling_rate: Rate of `raw_speech`, Hz; it has to be given.
             padding, max_length, truncation, pad_to_multiple_of, return_attention_mask, return_tensors: As in
                 [`SequenceFeatureExtractor.pad`]; lengths in samples.
@@ -43,8 +46,8 @@ class MelCNNFeatureExtractor(SequenceFeatureExtractor):
             `input_values` of shape `(batch, n_samples)` and `attention_mask` of the same shape, 1 on real samples.
 
         Raises:
-            ValueError: The rate is missing or not the model's, or a waveform is not mono, empty, not finite or not
-                floating point.
+            ValueError: The rate is missing or not the model's, or a waveform is not mono, empty, not finite, not
+                floating point or far above full scale.
         """
         if sampling_rate != self.sampling_rate:
             given = "no sampling_rate was given" if sampling_rate is None else f"the audio is at {sampling_rate} Hz"
@@ -71,6 +74,9 @@ def _as_list(raw_speech) -> list:
         if len(raw_speech) == 0:
             raise ValueError("The batch has 0 waveforms; pass at least 1.")
         return [raw_speech] if np.ndim(raw_speech[0]) == 0 else list(raw_speech)
+    raw_speech = np.asarray(raw_speech)
+    if raw_speech.ndim == 2 and (len(raw_speech) == 1 or 2 < len(raw_speech) < raw_speech.shape[1]):
+        return list(raw_speech)
     return [raw_speech]
 
 
@@ -89,10 +95,15 @@ def _checked_waveform(waveform) -> np.ndarray:
             f"The waveform is {waveform.dtype}, but floats with full scale at 1.0 are needed. Divide 16-bit integers by "
             "32768: waveform.astype('float32') / 32768."
         )
-    if not np.isfinite(waveform).all():
-        n_bad = int((~np.isfinite(waveform)).sum())
+    n_bad = int((~np.isfinite(waveform)).sum())
+    if n_bad:
         raise ValueError(
             f"{n_bad} of the waveform's {waveform.size} samples are NaN or infinite. Repair or drop the clip."
+        )
+    peak = max(waveform.max(), -waveform.min())
+    if peak > LARGEST_PEAK:
+        raise ValueError(
+            f"The waveform's peak is {peak:g}, but full scale is 1.0. Divide what were 16-bit integers by 32768."
         )
     return waveform.astype(np.float32, copy=False)
 

@@ -19,6 +19,11 @@ class MelCNNPreTrainedModel(PreTrainedModel):
     main_input_name = "input_values"
     input_modalities = ("audio",)
     _keep_in_fp32_modules_strict = ["log_mel"]
+    _input_embed_layer = "log_mel"
+    _no_split_modules = []
+    accepts_loss_kwargs = (
+        False  # else Trainer takes **kwargs for a promise to scale the loss under gradient accumulation
+    )
 
     @torch.no_grad()
     def _init_weights(self, module):
@@ -136,10 +141,11 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
     def timeline(
         self, waveform: torch.Tensor, window: float, hop: float, batch_size: int = 16
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Probabilities in windows over a long recording; the last window ends with the recording and may be shorter.
+        """Probabilities in windows over a long recording; the last window ends with it, a recording shorter than a
+        window is one window.
 
         Args:
-            waveform: Mono waveform at `config.sampling_rate`, `(n_samples,)`.
+            waveform: Mono waveform at `config.sampling_rate`, `(n_samples,)`, as tensor or array.
             window: Length of a window, seconds.
             hop: Step from one window to the next, seconds.
             batch_size: Windows that are computed at once.
@@ -155,16 +161,15 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
         if min(window_length, hop_length) < 1:
             raise ValueError(f"window is {window} s and hop {hop} s; both must be at least one sample long.")
         n_hops = -(-max(len(waveform) - window_length, 0) // hop_length)
-        starts = torch.arange(n_hops + 1) * hop_length
-        ends = (starts + window_length).clamp(max=len(waveform))
+        window_length = min(window_length, len(waveform))
+        starts = (torch.arange(n_hops + 1) * hop_length).clamp(max=len(waveform) - window_length)
         probabilities = []
-        for batch in torch.stack([starts, ends], dim=1).split(batch_size):
-            clips = [waveform[start:end] for start, end in batch.tolist()]
-            padded = nn.utils.rnn.pad_sequence(clips, batch_first=True)
-            mask = nn.utils.rnn.pad_sequence([torch.ones_like(clip) for clip in clips], batch_first=True)
-            logits = self(padded.to(self.device), mask.to(self.device), return_dict=True).logits
+        for batch in starts.split(batch_size):
+            clips = torch.stack([waveform[start : start + window_length] for start in batch])
+            logits = self(clips.to(self.device), return_dict=True).logits
             probabilities.append(logits.float().softmax(-1).cpu())
-        return torch.stack([starts, ends], dim=1) / self.config.sampling_rate, torch.cat(probabilities)
+        spans = torch.stack([starts, starts + window_length], dim=1) / self.config.sampling_rate
+        return spans, torch.cat(probabilities)
 
     @torch.enable_grad()
     def saliency(
@@ -178,7 +183,15 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
 
         Returns:
             Evidence for the label between 0 and 1, relative to each clip's strongest, `(batch, n_mels, n_frames)`.
+
+        Raises:
+            ValueError: There is no such label.
         """
+        if label is not None and not 0 <= label < self.config.num_labels:
+            raise ValueError(f"label is {label}, but the model has {self.config.num_labels} labels, from 0.")
+        input_values = (
+            input_values.detach().requires_grad_()
+        )  # a frozen model has no other tensor that wants a gradient
         outputs = self.mel_cnn(input_values, attention_mask, return_dict=True)
         features = outputs.last_hidden_state
         logits = self.classifier(outputs.pooler_output)
@@ -205,11 +218,14 @@ def _check_input(input_values: torch.Tensor, attention_mask: torch.Tensor | None
             f"attention_mask has shape {tuple(attention_mask.shape)}, input_values {tuple(input_values.shape)}; "
             "they must agree: use the mask that the feature extractor returned with these values."
         )
-    if not torch.compiler.is_compiling() and not attention_mask[:, 0].all():
-        n_bad = int((attention_mask[:, 0] == 0).sum())
+    if torch.compiler.is_compiling():
+        return
+    real = attention_mask.bool()
+    bad = ~real[:, 0] | (real[:, 1:] & ~real[:, :-1]).any(-1)
+    if bad.any():
         raise ValueError(
-            f"{n_bad} of {len(attention_mask)} clips have a mask of 0 on their first sample: they are empty or padded on "
-            'the left. Drop empty clips and pad on the right (padding_side="right").'
+            f"{int(bad.sum())} of {len(bad)} clips have a mask of 0 before a 1, or no 1 at all: they are empty or padded "
+            'on the left. Drop empty clips and pad on the right (padding_side="right").'
         )
 
 

@@ -89,7 +89,7 @@ class Augmentation:
             spectrogram = AF.mask_along_axis_iid(spectrogram[:, None], self.time_mask_frames, 0.0, 3)[:, 0]
         for _ in range(self.frequency_masks):
             spectrogram = AF.mask_along_axis_iid(spectrogram[:, None], self.frequency_mask_bands, 0.0, 2)[:, 0]
-        return spectrogram * frame_mask, frame_mask
+        return spectrogram if frame_mask is None else spectrogram * frame_mask, frame_mask
 
 
 def change_speed(waveform: torch.Tensor, lengths: torch.Tensor, factor: float) -> tuple[torch.Tensor, torch.Tensor]:
