@@ -54,7 +54,8 @@ class PushToHub(TrainerCallback):
         if self.strategy in IN_REPOSITORY:
             self.checkpoints[IN_REPOSITORY[self.strategy].format(step=state.global_step)] = saved
         with tempfile.TemporaryDirectory() as staged:
-            shutil.copytree(saved, staged, ignore=shutil.ignore_patterns(*PICKLES), dirs_exist_ok=True)
+            work_files = shutil.ignore_patterns(*PICKLES, "trainer_state.json")
+            shutil.copytree(saved, staged, ignore=work_files, dirs_exist_ok=True)
             self.write_card(Path(staged), state)
             try:
                 self.publish(Path(staged), report=lambda line: None)
