@@ -14,6 +14,7 @@ The folder appears whole or not at all, and the same input gives the same bytes.
 import argparse
 import csv
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +35,7 @@ from data_scripts.source_files import is_synthetic
 from data_scripts.splits import split_of
 
 CORPORA = {"crema_d": crema_d, "ravdess": ravdess, "tess": tess}
+BUILT_FILE = re.compile(rf"README\.md|clips\.csv|data/({'|'.join(CORPORA)})/\w+-\d{{5}}-of-\d{{5}}\.parquet")
 ROWS_PER_GROUP = 100  # about 5 MB of audio: what a viewer or a stream reads at once, and what stands in memory here
 CSV_COLUMNS = (
     ["path", "row", "split", "emotion", "gender", "actor", "corpus"]
@@ -182,16 +184,16 @@ def csv_row(clip: Clip, row: dict) -> dict:
 
 
 def check_replaceable(output: Path) -> None:
-    """Raises ValueError where ``output`` is anything but absent, empty or a previous build."""
+    """Raises ValueError where ``output`` is anything but absent, an empty folder or a previous build."""
     if not output.exists():
         return
     if not output.is_dir():
         raise ValueError(f"{output} is a file; give --output a folder")
-    names = {path.name for path in output.iterdir()}
-    foreign = sorted(names - {"README.md", "clips.csv", "data"})
-    if names and (foreign or "clips.csv" not in names):
+    files = (path.relative_to(output) for path in output.rglob("*") if not path.is_dir())
+    foreign = next((file for file in files if not BUILT_FILE.fullmatch(file.as_posix())), None)
+    if foreign or (any(output.iterdir()) and not (output / "clips.csv").is_file()):
         raise ValueError(
-            f"{output} is not a previous build ({', '.join(foreign[:3]) or 'no clips.csv'} in it) and will not be replaced; "
+            f"{output} is not a previous build (it has {foreign or 'no clips.csv'}) and will not be replaced; "
             "give --output another folder"
         )
 

@@ -1,0 +1,305 @@
+import csv
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+from datasets import get_dataset_config_names, load_dataset
+from huggingface_hub import DatasetCard
+
+from data_scripts import build as build_module
+from data_scripts.build import build
+from data_scripts.source_files import SYNTHETIC_MARKER
+from tests.miniature_corpora import write_clip, write_corpora
+
+PROJECT = Path(__file__).parents[2]
+
+
+def quiet(line: str) -> None:
+    pass
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def raw(tmp_path) -> dict[str, Path]:
+    return write_corpora(tmp_path / "raw")
+
+
+# What it does with partial and with damaged input
+
+
+def test_a_corpus_alone_whose_speakers_all_train(tmp_path):
+    write_clip(tmp_path / "raw" / "1002_DFA_ANG_XX.wav")
+    output = build({"crema_d": tmp_path / "raw"}, tmp_path / "corpus", allow_partial=True, report=quiet)
+    for config in (None, "all", "crema_d"):
+        dataset = load_dataset(str(output), config, cache_dir=str(tmp_path / "cache"))
+        assert {split: len(part) for split, part in dataset.items()} == {"train": 1}
+    assert sorted(get_dataset_config_names(str(output))) == ["all", "crema_d"]
+    assert DatasetCard.load(output / "README.md").data.license == ["odbl"]
+
+
+def test_missing_clips_and_speakers_are_an_error_in_numbers(raw, tmp_path):
+    with pytest.raises(ValueError) as error:
+        build(raw, tmp_path / "corpus", report=quiet)
+    for fact in (
+        "24 of 1,440 clips",
+        "3 of 24 speakers",
+        "14 of 2,800 clips",
+        "18 of 7,441 clips",
+        "3 of 91",
+        "--allow-partial",
+    ):
+        assert fact in str(error.value)
+    assert not (tmp_path / "corpus").exists()
+
+
+def test_the_emotions_are_counted_where_no_speaker_is_missing(raw, tmp_path):
+    lines = []
+    build({"tess": raw["tess"]}, tmp_path / "corpus", allow_partial=True, report=lines.append)
+    assert len(lines) == 1
+    assert lines[0].startswith(
+        "TESS: 14 of 2,800 clips, 2 of 2 speakers (neutral 2 of 400, happy 2 of 400, sad 2 of 400, "
+    )
+
+
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("03-01-09-01-01-01-01.wav", "emotion code '09'"),
+        ("03-01-05-01-01-01-25.wav", "actor code '25'"),
+        ("OAF_back_angry.wav", "RAVDESS names have 7"),
+        ("music.mp3", "RAVDESS names have 7"),
+    ],
+)
+def test_an_unknown_name_is_an_error_that_names_the_file(raw, tmp_path, name, message):
+    path = write_clip(raw["ravdess"] / name)
+    with pytest.raises(ValueError, match=message) as error:
+        build(raw, tmp_path / "corpus", allow_partial=True, report=quiet)
+    assert str(path) in str(error.value)
+
+
+def test_a_damaged_clip_is_an_error_and_nothing_is_written(raw, tmp_path):
+    path = raw["tess"] / "YAF_Sad" / "YAF_back_sad.wav"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ValueError, match=str(path)):
+        build(raw, tmp_path / "corpus", allow_partial=True, report=quiet)
+    assert [path.name for path in tmp_path.iterdir()] == ["raw"]
+
+
+def test_no_corpus_at_all_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="--ravdess"):
+        build({}, tmp_path / "corpus")
+
+
+def test_a_folder_of_songs_alone_is_an_error(tmp_path):
+    write_clip(tmp_path / "song" / "03-02-05-01-01-01-01.wav")
+    with pytest.raises(ValueError, match="no clip of RAVDESS"):
+        build({"ravdess": tmp_path / "song"}, tmp_path / "corpus", allow_partial=True, report=quiet)
+
+
+# What it does to the output folder
+
+
+def test_the_same_input_gives_the_same_bytes_whatever_the_workers_and_the_folders(raw, tmp_path, tiny_corpus):
+    flat = tmp_path / "flat"
+    for path in sorted(raw["tess"].rglob("*.wav"), reverse=True):
+        flat.mkdir(exist_ok=True)
+        shutil.copy(path, flat / path.name)
+    output = build(raw | {"tess": flat}, tmp_path / "corpus", allow_partial=True, n_workers=1, report=quiet)
+    assert content(output) == content(tiny_corpus)
+
+
+def test_row_groups_are_small(tmp_path, monkeypatch):
+    monkeypatch.setattr(build_module, "ROWS_PER_GROUP", 5)
+    output = build({"tess": write_corpora(tmp_path / "raw")["tess"]}, tmp_path / "corpus", True, report=quiet)
+    metadata = pq.read_metadata(output / "data" / "tess" / "train-00000-of-00001.parquet")
+    assert [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)] == [5, 2]
+
+
+def test_a_previous_build_is_replaced(raw, tmp_path):
+    output = build(raw, tmp_path / "corpus", allow_partial=True, report=quiet)
+    build({"tess": raw["tess"]}, output, allow_partial=True, report=quiet)
+    assert {path.parent.name for path in output.rglob("*.parquet")} == {"tess"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus", "raw"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("no space left on device"), MemoryError])
+def test_an_interrupted_build_leaves_what_stood_there(raw, tmp_path, monkeypatch, error):
+    output = build({"tess": raw["tess"]}, tmp_path / "corpus", allow_partial=True, report=quiet)
+    before = content(output)
+    encode = build_module.encode
+
+    def stop_at_the_last(clip):
+        if clip.stem == "YAF_back_sad":
+            raise error
+        return encode(clip)
+
+    monkeypatch.setattr(build_module, "encode", stop_at_the_last)
+    with pytest.raises(error if isinstance(error, type) else type(error)):
+        build(raw, output, allow_partial=True, report=quiet)
+    assert content(output) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus", "raw"]
+
+
+def test_a_killed_build_leaves_what_stood_there_and_the_next_one_clears_up(raw, tmp_path):
+    output = build({"tess": raw["tess"]}, tmp_path / "corpus", allow_partial=True, report=quiet)
+    before = content(output)
+    hang = (
+        "import sys, time; from pathlib import Path; from data_scripts import build as module\n"
+        "encode = module.encode\n"
+        "module.encode = lambda clip: time.sleep(60) if clip.stem.startswith('YAF') else encode(clip)\n"
+        "module.build({'tess': Path(sys.argv[1])}, Path(sys.argv[2]), allow_partial=True)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", hang, raw["tess"], output], cwd=PROJECT, stdout=subprocess.DEVNULL
+    )
+    staging = tmp_path / f".corpus.building-{process.pid}"
+    deadline = time.monotonic() + 60
+    while not list(staging.rglob("train-*.parquet")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert list(staging.rglob("train-*.parquet")) and content(output) == before
+    build(raw, output, allow_partial=True, report=quiet)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus", "raw"]
+
+
+def test_a_build_killed_while_it_took_its_place_is_undone(raw, tmp_path):
+    output = build(raw, tmp_path / "corpus", allow_partial=True, report=quiet)
+    before = content(output)
+    dead = next(pid for pid in range(2**22 - 1, 0, -1) if not psutil.pid_exists(pid))
+    output.rename(tmp_path / f".corpus.building-{dead}.previous")
+    with pytest.raises(ValueError):
+        build({"tess": tmp_path / "absent"}, output)
+    (tmp_path / "raw" / "tess" / "YAF_Sad" / "YAF_back_sad.wav").write_bytes(b"damaged")
+    with pytest.raises(ValueError):
+        build(raw, output, allow_partial=True, report=quiet)
+    assert content(output) == before
+
+
+@pytest.mark.parametrize("file", ["notes.txt", "clips.csv/", "data/tess/mine.parquet", "data/x", ".bashrc"])
+def test_a_folder_that_is_no_previous_build_is_not_replaced(raw, tmp_path, file):
+    output = tmp_path / "home"
+    (output / file).parent.mkdir(parents=True, exist_ok=True)
+    (output / file).mkdir() if file.endswith("/") else (output / file).write_text("dear to someone")
+    with pytest.raises(ValueError, match=f"{output} is not a previous build"):
+        build(raw, output, allow_partial=True, report=quiet)
+    assert (output / file).exists()
+
+
+def test_a_previous_build_with_a_file_of_someone_elses_is_not_replaced(raw, tmp_path):
+    output = build(raw, tmp_path / "corpus", allow_partial=True, report=quiet)
+    (output / "thesis.tex").write_text("dear to someone")
+    with pytest.raises(ValueError, match="thesis.tex"):
+        build(raw, output, allow_partial=True, report=quiet)
+    assert (output / "thesis.tex").exists()
+
+
+def test_a_file_or_an_empty_folder_as_output(raw, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="is a file"):
+        build(raw, tmp_path / "file", allow_partial=True, report=quiet)
+    (tmp_path / "empty").mkdir()
+    assert build(raw, tmp_path / "empty", allow_partial=True, report=quiet).is_dir()
+
+
+# Synthetic recordings
+
+
+def test_synthetic_recordings_are_called_so_and_claim_no_licence(raw, tmp_path):
+    for root in raw.values():
+        (root / SYNTHETIC_MARKER).touch()
+    output = build(raw, tmp_path / "corpus", report=quiet)
+    card = DatasetCard.load(output / "README.md")
+    assert card.data.license == ["cc0-1.0"] and "synthetic" in card.data.tags
+    assert "synthetic" in card.data.pretty_name and "Synthetic" in card.text
+    assert not any(word in card.content for word in ("cc-by", "odbl", "@article", "@data", "doi"))
+    below = build({"ravdess": raw["ravdess"] / "Actor_01"}, tmp_path / "below", report=quiet)
+    assert "synthetic" in DatasetCard.load(below / "README.md").data.tags
+
+
+def test_synthetic_and_real_recordings_do_not_mix(raw, tmp_path):
+    (raw["tess"] / SYNTHETIC_MARKER).touch()
+    with pytest.raises(ValueError, match="tess is synthetic and crema_d, ravdess is not"):
+        build(raw, tmp_path / "corpus", allow_partial=True, report=quiet)
+
+
+# The command
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "data_scripts.build", *map(str, arguments)]
+    return subprocess.run(
+        command, check=False, cwd=PROJECT, capture_output=True, text=True, env=os.environ | {"COLUMNS": "100"}
+    )
+
+
+def test_the_command(raw, tmp_path, tiny_corpus):
+    folders = [part for corpus, root in raw.items() for part in (f"--{corpus.replace('_', '-')}", root)]
+    result = run(*folders, "--output", tmp_path / "corpus")
+    assert result.returncode == 1 and result.stderr.startswith("error: incomplete corpora: ")
+    assert "Traceback" not in result.stderr
+    result = run(*folders, "--output", tmp_path / "corpus", "--allow-partial")
+    assert result.returncode == 0, result.stderr
+    assert "TESS: 14 of 2,800 clips" in result.stdout and "56/56" in result.stderr
+    assert content(tmp_path / "corpus") == content(tiny_corpus)
+
+
+# The real recordings
+
+
+def test_the_irregular_originals(real_corpora, tmp_path):
+    originals = real_corpora.parent / "originals"
+    if not originals.is_dir():
+        pytest.skip(f"no untouched originals in {originals}")
+    folders = {}
+    for path in originals.iterdir():
+        corpus = "ravdess" if "-" in path.stem else "crema_d" if path.stem[0] == "1" else "tess"
+        folders[corpus] = tmp_path / corpus
+        folders[corpus].mkdir(exist_ok=True)
+        shutil.copy(path, folders[corpus])
+    output = build(folders, tmp_path / "corpus", allow_partial=True, report=quiet)
+    rows = {row["source_file"]: row for path in output.rglob("*.parquet") for row in pq.read_table(path).to_pylist()}
+    assert "1076_MTI_SAD_XX.wav" not in rows
+    assert rows["1006_TIE_HAP_XX.wav"]["label_conflict"] and rows["1006_TIE_NEU_XX.wav"]["label_conflict"]
+    assert rows["OAF_food_fear.wav"]["source_sampling_rate"] == 96_000
+    assert rows["OA_bite_neutral.wav"]["speaker_id"] == "tess_OAF"
+    stereo, _ = soundfile.read(originals / "03-01-02-01-01-02-01.wav")
+    row = rows["03-01-02-01-01-02-01.wav"]
+    assert stereo.shape[1] == 2 and row["duration"] == pytest.approx(len(stereo) / 48_000, abs=1e-4)
+    original, _ = soundfile.read(originals / "1002_DFA_ANG_XX.wav", dtype="int16")
+    decoded, _ = soundfile.read(io.BytesIO(rows["1002_DFA_ANG_XX.wav"]["audio"]["bytes"]), dtype="int16")
+    assert np.array_equal(original, decoded)
+
+
+def test_real_recordings_carry_the_values_of_the_real_tables(real_corpora, tmp_path):
+    source = real_corpora / "crema_d"
+    folder = tmp_path / "crema_d"
+    for path in (
+        *source.glob("AudioWAV/1002_IEO_*"),
+        source / "VideoDemographics.csv",
+        *source.glob("processedResults/tab*"),
+    ):
+        target = folder / path.relative_to(source)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    output = build({"crema_d": folder}, tmp_path / "corpus", allow_partial=True, report=quiet)
+    with open(output / "clips.csv", newline="") as file:
+        rows = {Path(row["source_file"]).stem: row for row in csv.DictReader(file)}
+    assert len(rows) == 16
+    row = rows["1002_IEO_ANG_LO"]
+    assert (row["age"], row["gender"], row["intensity"]) == ("21", "female", "low")
+    assert [row[f"votes_{emotion}"] for emotion in ("angry", "disgust", "fearful")] == ["7", "2", "1"]
+    assert 1 < float(row["duration"]) < 5
