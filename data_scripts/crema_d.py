@@ -77,6 +77,7 @@ WOMEN = """
 """
 DEMOGRAPHICS = "VideoDemographics.csv"
 VOTES = "processedResults/tabulatedVotes.csv"
+UNKNOWN = {"Unknown": None}
 VOTE_COLUMNS = {"N": "neutral", "H": "happy", "S": "sad", "A": "angry", "F": "fearful", "D": "disgust"}
 
 
@@ -142,7 +143,7 @@ def read_demographics(root: Path, report: Callable[[str], None]) -> dict[str, di
     """Actor -> age, race and ethnicity, from ``VideoDemographics.csv``."""
     table = read_table(root, DEMOGRAPHICS, ["ActorID", "Age", "Race", "Ethnicity"], "age, race and ethnicity", report)
     return {
-        actor: {"age": int(age), "race": None if race == "Unknown" else race, "ethnicity": ethnicity}
+        actor: {"age": int(age), "race": UNKNOWN.get(race, race), "ethnicity": UNKNOWN.get(ethnicity, ethnicity)}
         for actor, age, race, ethnicity in table.itertuples(index=False)
     }
 
