@@ -42,6 +42,7 @@ class DataArguments:
     )
     folds: int = field(default=1, metadata={"help": "Train this many times, so that every fold is held out once."})
     leave_out: str | None = field(default=None, metadata={"help": "Train without this corpus and report on it."})
+    is_demo: bool = field(default=False, init=False)
     max_length_seconds: float = field(default=4.0, metadata={"help": "Longer clips are cropped at random in training."})
 
 

@@ -1,0 +1,389 @@
+"""Trains and evaluates the mel-spectrogram CNN.
+
+    uv run train.py                                        a synthetic demo corpus, made on the spot: the whole line in a minute
+    uv run train.py --dataset_name build/corpus            the real corpora (data_scripts.build makes build/corpus)
+    uv run train.py --dataset_name my_folder --label_column_name label      own data: one sub-folder of audio per class
+    uv run train.py --dataset_name build/corpus --resume_from_checkpoint True                 after an interruption
+    uv run train.py --dataset_name build/corpus --do_train False --model_name_or_path build/model         evaluation alone
+    uv run train.py --dataset_name build/corpus --model_dir build/plain --augmentation False \\
+        --model_config '{"architecture": "plain", "width": 16}'                               the plain CNN
+    uv run torchrun --nproc_per_node 2 train.py --use_cpu True --dataset_name build/corpus    two CPU processes
+
+The run's checkpoints and logs go to --output_dir (build/run), the model as it would be published to --model_dir
+(build/model). `uv run train.py --help` lists every argument; those of transformers' TrainingArguments all work.
+"""
+
+import copy
+import json
+import os
+import shutil
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from datasets import Dataset, concatenate_datasets
+from huggingface_hub import DatasetCard
+from huggingface_hub.errors import EntryNotFoundError
+from tqdm import tqdm
+from transformers import EarlyStoppingCallback, HfArgumentParser, Trainer, TrainingArguments, set_seed
+from transformers.trainer_utils import get_last_checkpoint
+
+from modeling.configuration_mel_cnn import MelCNNConfig
+from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
+from modeling.modeling_mel_cnn import MelCNNForAudioClassification
+from modeling.training import report
+from modeling.training.augmentation import Augmentation
+from modeling.training.calibration import choose_temperature, choose_threshold
+from modeling.training.data import HELD_OUT_SHARE, Clips, DataArguments, Fold, load, make_folds, own_labels
+from modeling.training.evaluation import METRICS, evaluate_clips, score
+
+DEMO_RECIPE = {"num_train_epochs": 8}
+NEXT_STEPS = """
+These voices are synthetic. With the real corpora (fetched from their publishers if you name no folders):
+
+    uv run -m data_scripts.build --ravdess DIR --tess DIR --crema-d DIR --output build/corpus
+    uv run train.py --dataset_name build/corpus --overwrite_output_dir
+"""
+
+
+@dataclass
+class ModelArguments:
+    """Which model is trained, and where it goes."""
+
+    model_name_or_path: str | None = field(
+        default=None, metadata={"help": "Checkpoint to start from, or to evaluate; without it, a new model is made."}
+    )
+    model_config: str = field(default="{}", metadata={"help": "Fields of MelCNNConfig for a new model, as JSON."})
+    model_dir: Path = field(default=Path("build/model"), metadata={"help": "Folder for the finished model."})
+    overwrite_output_dir: bool = field(
+        default=False, metadata={"help": "Replace a model of another dataset, and an unfinished run."}
+    )
+    evaluation_dir: Path = field(
+        default=Path("build/evaluation"), metadata={"help": "Folder for an evaluation that belongs to no new model."}
+    )
+    augmentation: bool = field(default=True, metadata={"help": "Augment the training clips."})
+    early_stopping_patience: int = field(
+        default=0, metadata={"help": "Stop after this many epochs without a better one; 0 never stops early."}
+    )
+    class_balance: bool = field(default=True, metadata={"help": "Draw the classes equally often in training."})
+
+
+@dataclass
+class RecipeArguments(TrainingArguments):
+    """TrainingArguments with the recipe as its defaults."""
+
+    output_dir: str = "build/run"
+    do_train: bool = True
+    num_train_epochs: float = 24
+    per_device_train_batch_size: int = 32
+    per_device_eval_batch_size: int = 32
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.02
+    lr_scheduler_type: str = "cosine"
+    warmup_steps: float = 0.1
+    max_grad_norm: float = 2.0
+    bf16: bool = field(
+        default_factory=lambda: torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported(),
+        metadata={"help": "Mixed precision: by default where the device computes in bfloat16."},
+    )
+    eval_strategy: str = "epoch"
+    save_strategy: str = "epoch"
+    logging_steps: float = 20
+    save_total_limit: int = 1
+    load_best_model_at_end: bool = True
+    metric_for_best_model: str = "unweighted_average_recall"
+    remove_unused_columns: bool = False
+    label_names: list[str] = field(default_factory=lambda: ["labels"])
+    report_to: str = "tensorboard"
+
+
+def main() -> None:
+    model_arguments, data_arguments, training_arguments = parse_arguments()
+    set_seed(training_arguments.seed)
+    try:
+        with training_arguments.main_process_first(desc="preparing the dataset"):
+            dataset_card = prepare_dataset(data_arguments)
+            splits = load(data_arguments, None if training_arguments.do_train else labels_of(model_arguments))
+        folds = make_folds(splits, data_arguments, training_arguments.seed)
+        check_folders(model_arguments, data_arguments, training_arguments)
+    except ValueError as error:
+        raise SystemExit(f"train.py: {error}") from error
+    possible = own_labels(splits, data_arguments)
+
+    probabilities, history = [], None
+    for number, fold in enumerate(folds):
+        if training_arguments.do_train:
+            directory = Path(training_arguments.output_dir, f"fold-{number}" if len(folds) > 1 else "")
+            model, history = train(fold, possible, directory, model_arguments, data_arguments, training_arguments)
+        else:
+            model = MelCNNForAudioClassification.from_pretrained(model_arguments.model_name_or_path)
+        if training_arguments.process_index == 0:
+            logits = predict(model, fold.evaluation, data_arguments, training_arguments)
+            probabilities.append(torch.softmax(logits, -1).numpy())
+    if training_arguments.process_index != 0:
+        return
+
+    evaluated = concatenate_datasets([fold.evaluation for fold in folds])
+    evaluation = {
+        "dataset": name_of(data_arguments),
+        "split": data_arguments.eval_split_name,
+        "protocol": protocol(data_arguments),
+        "synthetic": "synthetic" in dataset_card.get("tags", []),
+        "labels": list(model.config.id2label.values()),
+        **evaluate_clips(np.concatenate(probabilities), evaluated, data_arguments, possible),
+    }
+    if training_arguments.do_train and len(folds) == 1:
+        folder = model_arguments.model_dir
+        save_model(folder, model, evaluation, history, dataset_card)
+    else:
+        folder = model_arguments.evaluation_dir
+        folder.mkdir(parents=True, exist_ok=True)
+        report.write_report(folder, evaluation)
+    print(f"\n{report.title(evaluation)}\n\n{report.table(evaluation)}\n\nWritten to {folder}/.")
+    if data_arguments.is_demo:
+        print(NEXT_STEPS)
+
+
+def parse_arguments() -> tuple[ModelArguments, DataArguments, RecipeArguments]:
+    parser = HfArgumentParser((ModelArguments, DataArguments, RecipeArguments))
+    if not any(argument.split("=")[0] == "--dataset_name" for argument in sys.argv):
+        parser.set_defaults(**DEMO_RECIPE)
+    return parser.parse_args_into_dataclasses()
+
+
+def prepare_dataset(arguments: DataArguments) -> dict:
+    """Makes the demo corpus where no dataset is named; returns the metadata of the dataset's card, {} without one."""
+    if arguments.dataset_name is None:
+        from data_scripts.demo_corpus import build_demo_corpus
+
+        arguments.is_demo = True
+        arguments.dataset_name = str(build_demo_corpus(Path("build/demo")))
+    if Path(arguments.dataset_name).is_dir():
+        card = Path(arguments.dataset_name, "README.md")
+        return DatasetCard.load(card).data.to_dict() if card.is_file() else {}
+    try:
+        return DatasetCard.load(arguments.dataset_name).data.to_dict()
+    except EntryNotFoundError:
+        return {}
+
+
+def labels_of(arguments: ModelArguments) -> list[str]:
+    """The labels of the model that is to be evaluated, in their order."""
+    if arguments.model_name_or_path is None:
+        raise ValueError("--do_train False evaluates a model: name it by --model_name_or_path.")
+    return list(MelCNNConfig.from_pretrained(arguments.model_name_or_path).id2label.values())
+
+
+def check_folders(
+    model_arguments: ModelArguments, data_arguments: DataArguments, training_arguments: RecipeArguments
+) -> None:
+    """Refuses to train where that would destroy a model of other data, or the checkpoints of an unfinished run."""
+    if not training_arguments.do_train or model_arguments.overwrite_output_dir:
+        return
+    model_dir, evaluation = model_arguments.model_dir, model_arguments.model_dir / "evaluation.json"
+    if model_dir.exists() and any(model_dir.iterdir()):
+        trained_on = json.loads(evaluation.read_text())["dataset"] if evaluation.is_file() else "something unknown"
+        if trained_on != name_of(data_arguments):
+            raise ValueError(
+                f"{model_dir} was trained on {trained_on}, this run is on {name_of(data_arguments)}: choose another "
+                "--model_dir, or replace it by --overwrite_output_dir."
+            )
+    unfinished = sorted(Path(training_arguments.output_dir).glob("**/checkpoint-*"))
+    if unfinished and not training_arguments.resume_from_checkpoint and not data_arguments.is_demo:
+        raise ValueError(
+            f"{training_arguments.output_dir} holds an unfinished run ({unfinished[-1].name}): go on with it by "
+            "--resume_from_checkpoint True, start again by --overwrite_output_dir, or choose another --output_dir."
+        )
+
+
+def train(
+    fold: Fold,
+    possible: dict[str, list[int]],
+    directory: Path,
+    model_arguments: ModelArguments,
+    data_arguments: DataArguments,
+    training_arguments: RecipeArguments,
+) -> tuple[MelCNNForAudioClassification, list[dict]]:
+    """Trains on a fold and calibrates on its validation clips; returns the model of the best epoch and the history."""
+    data = fold.train
+    if "label_conflict" in data.column_names:
+        data = data.select(np.flatnonzero(~np.asarray(data["label_conflict"], dtype=bool)))
+    set_seed(training_arguments.seed)
+    model = make_model(model_arguments, data.features[data_arguments.label_column_name].names)
+    if model_arguments.augmentation:
+        Augmentation().attach(model)
+    feature_extractor = MelCNNFeatureExtractor(sampling_rate=model.config.sampling_rate)
+    resume = training_arguments.resume_from_checkpoint
+    if resume is None:
+        for checkpoint in directory.glob("checkpoint-*"):
+            shutil.rmtree(checkpoint)
+    elif resume.lower() == "true":
+        resume = get_last_checkpoint(directory) if directory.is_dir() else None
+
+    def compute_metrics(prediction) -> dict:
+        probabilities = torch.softmax(torch.as_tensor(prediction.predictions), -1).numpy()
+        return score(probabilities, fold.validation, data_arguments, possible)
+
+    max_length = round(data_arguments.max_length_seconds * model.config.sampling_rate)
+    trainer = EmotionTrainer(
+        model,
+        copy_with(training_arguments, output_dir=str(directory)),
+        data_collator=collator(feature_extractor),
+        train_dataset=Clips(data, data_arguments, feature_extractor.sampling_rate, max_length),
+        eval_dataset=Clips(fold.validation, data_arguments, feature_extractor.sampling_rate),
+        processing_class=feature_extractor,
+        compute_metrics=compute_metrics,
+        class_balance=model_arguments.class_balance,
+    )
+    if model_arguments.early_stopping_patience:
+        trainer.add_callback(EarlyStoppingCallback(model_arguments.early_stopping_patience))
+    trainer.train(resume_from_checkpoint=resume)
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if trainer.is_world_process_zero():
+        calibrate(model, predict(model, fold.validation, data_arguments, training_arguments), fold, data_arguments)
+        for checkpoint in directory.glob("checkpoint-*"):
+            shutil.rmtree(checkpoint)
+    return model, trainer.state.log_history
+
+
+def make_model(arguments: ModelArguments, label_names: list[str]) -> MelCNNForAudioClassification:
+    """A new model, or a checkpoint to go on from, with a new head where its labels are other ones."""
+    labels = {
+        "id2label": dict(enumerate(label_names)),
+        "label2id": {name: index for index, name in enumerate(label_names)},
+        "problem_type": "single_label_classification",
+    }
+    if arguments.model_name_or_path is None:
+        return MelCNNForAudioClassification(MelCNNConfig(**json.loads(arguments.model_config), **labels))
+    path = arguments.model_name_or_path
+    if labels_of(arguments) == label_names:
+        return MelCNNForAudioClassification.from_pretrained(path, calibration_temperature=1.0)
+    return MelCNNForAudioClassification.from_pretrained(
+        path, **labels, calibration_temperature=1.0, ignore_mismatched_sizes=True
+    )
+
+
+class EmotionTrainer(Trainer):
+    """A Trainer that draws the classes equally often and leaves the model card to us."""
+
+    def __init__(self, *args, class_balance: bool, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.class_balance = class_balance
+
+    def _get_train_sampler(self, train_dataset: Clips | None = None) -> torch.utils.data.Sampler:
+        if not self.class_balance:
+            return super()._get_train_sampler(train_dataset)
+        return BalancedSampler(self.train_dataset.labels, self.args.seed)
+
+
+class BalancedSampler(torch.utils.data.Sampler):
+    """Draws as many clips as there are, every class as often as any other; the same in each process, and after a resume.
+
+    Args:
+        labels: Class of every clip.
+        seed: Together with the epoch, which `accelerate` sets, it determines the order.
+    """
+
+    def __init__(self, labels: list[int], seed: int):
+        counts = torch.bincount(torch.as_tensor(labels))
+        self.weights, self.seed, self.epoch = 1.0 / counts[labels], seed, 0
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __iter__(self):
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        yield from torch.multinomial(self.weights, len(self), replacement=True, generator=generator).tolist()
+
+
+def collator(feature_extractor: MelCNNFeatureExtractor):
+    """Makes a padded batch of clips."""
+
+    def collate(clips: list[dict]) -> dict:
+        waveforms = [clip["input_values"] for clip in clips]
+        batch = feature_extractor(waveforms, sampling_rate=feature_extractor.sampling_rate, return_tensors="pt")
+        return {**batch, "labels": torch.tensor([clip["labels"] for clip in clips])}
+
+    return collate
+
+
+@torch.no_grad()
+def predict(
+    model: MelCNNForAudioClassification, data: Dataset, data_arguments: DataArguments, arguments: RecipeArguments
+) -> torch.Tensor:
+    """Logits of every clip, whole and in full precision, `(n_clips, n_labels)`."""
+    feature_extractor = MelCNNFeatureExtractor(sampling_rate=model.config.sampling_rate)
+    clips = Clips(data, data_arguments, feature_extractor.sampling_rate)
+    batches = torch.utils.data.DataLoader(
+        clips, arguments.per_device_eval_batch_size, collate_fn=collator(feature_extractor)
+    )
+    model = model.eval().to(arguments.device)
+    logits = []
+    for batch in tqdm(batches, desc="evaluating"):
+        inputs = {name: values.to(arguments.device) for name, values in batch.items() if name != "labels"}
+        logits.append(model(**inputs).logits.cpu())
+    return torch.cat(logits)
+
+
+def calibrate(model: MelCNNForAudioClassification, logits: torch.Tensor, fold: Fold, arguments: DataArguments) -> None:
+    """Sets temperature and threshold from the validation clips."""
+    labels = np.asarray(fold.validation[arguments.label_column_name])
+    model.config.calibration_temperature = choose_temperature(logits, labels)
+    probabilities = torch.softmax(logits / model.config.calibration_temperature, -1).numpy()
+    model.config.unsure_threshold = choose_threshold(probabilities, labels)
+
+
+def save_model(
+    folder: Path,
+    model: MelCNNForAudioClassification,
+    evaluation: dict,
+    history: list[dict],
+    dataset_card: dict,
+) -> None:
+    """Writes the folder that is published: weights, code, metrics, figures and card. It appears whole or not at all."""
+    staging, replaced = (folder.with_name(f".{folder.name}.{suffix}") for suffix in ("partial", "replaced"))
+    for leftover in (staging, replaced):
+        shutil.rmtree(leftover, ignore_errors=True)
+    staging.mkdir(parents=True)
+    model.save_pretrained(staging)
+    MelCNNFeatureExtractor(sampling_rate=model.config.sampling_rate).save_pretrained(staging)
+    shutil.copy(METRICS, staging)
+    report.write_report(staging, evaluation, history)
+    report.write_card(staging, evaluation, dataset_card, model.num_parameters())
+    if folder.exists():
+        folder.rename(replaced)
+    staging.rename(folder)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def name_of(arguments: DataArguments) -> str:
+    """The dataset as figures name it: never a path that only this machine has."""
+    path = Path(arguments.dataset_name)
+    name = os.path.relpath(path) if path.exists() else arguments.dataset_name
+    return f"{name} ({arguments.dataset_config_name})" if arguments.dataset_config_name else name
+
+
+def protocol(arguments: DataArguments) -> str:
+    """How training and evaluation were kept apart, in words."""
+    if arguments.leave_out:
+        return f"trained without {arguments.leave_out}, tested on it"
+    if arguments.split_by == "official":
+        return f"{arguments.eval_split_name} split"
+    leak = " (voices are shared with training)" if arguments.split_by == "file" else ""
+    return f"{arguments.folds} of {max(arguments.folds, HELD_OUT_SHARE)} folds by {arguments.split_by}{leak}"
+
+
+def copy_with(arguments: RecipeArguments, **changes) -> RecipeArguments:
+    changed = copy.copy(arguments)
+    for name, value in changes.items():
+        setattr(changed, name, value)
+    return changed
+
+
+if __name__ == "__main__":
+    main()
