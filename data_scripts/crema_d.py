@@ -31,10 +31,22 @@ CITATION = """@article{cao2014cremad,
   doi = {10.1109/TAFFC.2014.2336244}
 }"""
 LICENSE = "odbl"
+MIRROR = "https://gitlab.com/api/v4/projects/cs-cooper-lab%2Fcrema-d-mirror/repository"
 SOURCE = {
     "landing_page": "https://github.com/CheyneyComputerScience/CREMA-D",
     "license": "ODbL 1.0, its contents DbCL 1.0",
     "license_url": "https://opendatacommons.org/licenses/odbl/1-0/",
+    # GitHub's LFS has a monthly quota that is often spent; the owners' mirror packs the recordings into its archives.
+    "files": {
+        "AudioWAV.zip": {"url": f"{MIRROR}/archive.zip?path=AudioWAV"},
+        "VideoDemographics.csv": {"url": f"{MIRROR}/files/VideoDemographics.csv/raw?ref=HEAD"},
+        "processedResults/tabulatedVotes.csv": {
+            "url": f"{MIRROR}/files/processedResults%2FtabulatedVotes.csv/raw?ref=HEAD"
+        },
+    },
+    "lfs": "https://gitlab.com/cs-cooper-lab/crema-d-mirror.git/info/lfs/objects/batch",
+    "n_bytes": 605_899_936,
+    "fingerprint": "5a926e03e9801b41a6de63f156e29b5630dad7e71ac5fe83c75f04438b6401ea",
 }
 EXPECTED = {
     "clips": 7442,
@@ -77,6 +89,7 @@ WOMEN = """
 """
 DEMOGRAPHICS = "VideoDemographics.csv"
 VOTES = "processedResults/tabulatedVotes.csv"
+VOICE_ALONE = range(100_001, 200_001)  # rows of the votes; 200001.. are on the face alone, 300001.. on both
 UNKNOWN = {"Unknown": None}
 VOTE_COLUMNS = {"N": "neutral", "H": "happy", "S": "sad", "A": "angry", "F": "fearful", "D": "disgust"}
 
@@ -141,33 +154,37 @@ def records(root: Path, report: Callable[[str], None] = print) -> list[Clip]:
 
 def read_demographics(root: Path, report: Callable[[str], None]) -> dict[str, dict]:
     """Actor -> age, race and ethnicity, from ``VideoDemographics.csv``."""
-    table = read_table(root, DEMOGRAPHICS, ["ActorID", "Age", "Race", "Ethnicity"], "age, race and ethnicity", report)
+    columns = {"ActorID": str, "Age": int, "Race": str, "Ethnicity": str}
+    table = read_table(root, DEMOGRAPHICS, columns, "age, race and ethnicity", report)
     return {
-        actor: {"age": int(age), "race": UNKNOWN.get(race, race), "ethnicity": UNKNOWN.get(ethnicity, ethnicity)}
+        actor: {"age": age, "race": UNKNOWN.get(race, race), "ethnicity": UNKNOWN.get(ethnicity, ethnicity)}
         for actor, age, race, ethnicity in table.itertuples(index=False)
     }
 
 
 def read_votes(root: Path, report: Callable[[str], None]) -> dict[str, dict[str, int]]:
     """Stem -> emotion -> listeners who heard it in the voice alone, from ``processedResults/tabulatedVotes.csv``."""
-    table = read_table(root, VOTES, ["Unnamed: 0", "fileName", *VOTE_COLUMNS], "listeners' votes", report)
-    voice_alone = table[table["Unnamed: 0"].str.fullmatch(r"10\d{4}")]
+    columns = {"Unnamed: 0": int, "fileName": str} | dict.fromkeys(VOTE_COLUMNS, int)
+    table = read_table(root, VOTES, columns, "listeners' votes", report)
     return {
-        stem: {emotion: int(count) for emotion, count in zip(VOTE_COLUMNS.values(), counts, strict=True)}
-        for _, stem, *counts in voice_alone.itertuples(index=False)
+        stem: dict(zip(VOTE_COLUMNS.values(), counts, strict=True))
+        for row, stem, *counts in table.itertuples(index=False)
+        if row in VOICE_ALONE
     }
 
 
-def read_table(root: Path, name: str, columns: list[str], gives: str, report: Callable[[str], None]) -> pd.DataFrame:
-    """The columns of a table anywhere below ``root`` or beside it, as text; without the table no rows."""
-    file_name = Path(name).name
-    found = sorted(root.rglob(file_name)) or [path for path in (root.resolve().parent / name,) if path.is_file()]
+def read_table(
+    root: Path, name: str, columns: dict[str, type], gives: str, report: Callable[[str], None]
+) -> pd.DataFrame:
+    """The columns of a table anywhere below ``root`` or beside it; without the table no rows."""
+    beside = root.resolve().parent / name
+    found = sorted(root.rglob(Path(name).name)) or [path for path in (beside,) if path.is_file()]
     if not found:
         report(f"{name} is not in {root}: {gives} will be null; it comes with {SOURCE['landing_page']}")
-        return pd.DataFrame(columns=columns, dtype=str)
+        return pd.DataFrame(columns=list(columns))
     try:
-        return pd.read_csv(found[0], dtype=str)[columns]
-    except (KeyError, ValueError, pd.errors.ParserError) as error:
+        return pd.read_csv(found[0], usecols=list(columns), dtype=columns)[list(columns)]
+    except ValueError as error:
         raise ValueError(
             f"{found[0]} is not CREMA-D's table ({error}); fetch it from {SOURCE['landing_page']}"
         ) from None

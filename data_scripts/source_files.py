@@ -20,8 +20,12 @@ def audio_files(root: Path) -> list[Path]:
     """
     if not root.is_dir():
         raise ValueError(f"{root} is not a folder; give the folder of the unpacked corpus")
+
+    def refuse(error: OSError) -> None:
+        raise error
+
     found, visited = [], set()
-    for folder, subfolders, names in os.walk(root, followlinks=True):
+    for folder, subfolders, names in os.walk(root, onerror=refuse, followlinks=True):
         visited.add(os.path.realpath(folder))
         subfolders[:] = [
             name

@@ -60,11 +60,15 @@ def test_without_tables_their_columns_are_null_and_it_is_said(tmp_path):
     assert len(lines) == 2 and all(crema_d.SOURCE["landing_page"] in line for line in lines)
 
 
-def test_a_table_of_another_form_is_an_error_that_names_it(tmp_path):
+@pytest.mark.parametrize("name", ["VideoDemographics.csv", "processedResults/tabulatedVotes.csv"])
+@pytest.mark.parametrize(
+    "change", [lambda text: "version https://git-lfs", lambda text: text.replace("1", "x"), lambda text: ""]
+)
+def test_a_table_of_another_form_is_an_error_that_names_it(tmp_path, name, change):
     write_clip(tmp_path / "1001_DFA_ANG_XX.wav")
     write_crema_d_tables(tmp_path, ["1001_DFA_ANG_XX"])
-    table = tmp_path / "processedResults" / "tabulatedVotes.csv"
-    table.write_text("version https://git-lfs.github.com/spec/v1\n")
+    table = tmp_path / name
+    table.write_text(change(table.read_text()))
     with pytest.raises(ValueError, match=str(table)):
         crema_d.records(tmp_path)
 
