@@ -23,11 +23,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from datasets import Dataset, concatenate_datasets
+from datasets import concatenate_datasets
 from huggingface_hub import DatasetCard
 from huggingface_hub.errors import EntryNotFoundError
-from tqdm import tqdm
-from transformers import EarlyStoppingCallback, HfArgumentParser, Trainer, TrainingArguments, set_seed
+from transformers import EarlyStoppingCallback, HfArgumentParser, TrainingArguments, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
 from modeling.configuration_mel_cnn import MelCNNConfig
@@ -35,9 +34,11 @@ from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training import report
 from modeling.training.augmentation import Augmentation
-from modeling.training.calibration import choose_temperature, choose_threshold
+from modeling.training.calibration import calibrate
 from modeling.training.data import HELD_OUT_SHARE, Clips, DataArguments, Fold, load, make_folds, own_labels
-from modeling.training.evaluation import METRICS, evaluate_clips, score
+from modeling.training.evaluation import evaluate_clips, score
+from modeling.training.model_folder import save_model
+from modeling.training.trainer import EmotionTrainer, collator, predict
 
 DEMO_RECIPE = {"num_train_epochs": 8}
 NEXT_STEPS = """
@@ -242,7 +243,8 @@ def train(
     trainer.train(resume_from_checkpoint=resume)
     model = trainer.accelerator.unwrap_model(trainer.model)
     if trainer.is_world_process_zero():
-        calibrate(model, predict(model, fold.validation, data_arguments, training_arguments), fold, data_arguments)
+        logits = predict(model, fold.validation, data_arguments, training_arguments)
+        calibrate(model, logits, np.asarray(fold.validation[data_arguments.label_column_name]))
         for checkpoint in directory.glob("checkpoint-*"):
             shutil.rmtree(checkpoint)
     return model, trainer.state.log_history
@@ -263,102 +265,6 @@ def make_model(arguments: ModelArguments, label_names: list[str]) -> MelCNNForAu
     return MelCNNForAudioClassification.from_pretrained(
         path, **labels, calibration_temperature=1.0, ignore_mismatched_sizes=True
     )
-
-
-class EmotionTrainer(Trainer):
-    """A Trainer that draws the classes equally often and leaves the model card to us."""
-
-    def __init__(self, *args, class_balance: bool, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.class_balance = class_balance
-
-    def _get_train_sampler(self, train_dataset: Clips | None = None) -> torch.utils.data.Sampler:
-        if not self.class_balance:
-            return super()._get_train_sampler(train_dataset)
-        return BalancedSampler(self.train_dataset.labels, self.args.seed)
-
-
-class BalancedSampler(torch.utils.data.Sampler):
-    """Draws as many clips as there are, every class as often as any other; the same in each process, and after a resume.
-
-    Args:
-        labels: Class of every clip.
-        seed: Together with the epoch, which `accelerate` sets, it determines the order.
-    """
-
-    def __init__(self, labels: list[int], seed: int):
-        counts = torch.bincount(torch.as_tensor(labels))
-        self.weights, self.seed, self.epoch = 1.0 / counts[labels], seed, 0
-
-    def __len__(self) -> int:
-        return len(self.weights)
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def __iter__(self):
-        generator = torch.Generator().manual_seed(self.seed + self.epoch)
-        yield from torch.multinomial(self.weights, len(self), replacement=True, generator=generator).tolist()
-
-
-def collator(feature_extractor: MelCNNFeatureExtractor):
-    """Makes a padded batch of clips."""
-
-    def collate(clips: list[dict]) -> dict:
-        waveforms = [clip["input_values"] for clip in clips]
-        batch = feature_extractor(waveforms, sampling_rate=feature_extractor.sampling_rate, return_tensors="pt")
-        return {**batch, "labels": torch.tensor([clip["labels"] for clip in clips])}
-
-    return collate
-
-
-@torch.no_grad()
-def predict(
-    model: MelCNNForAudioClassification, data: Dataset, data_arguments: DataArguments, arguments: RecipeArguments
-) -> torch.Tensor:
-    """Logits of every clip, whole and in full precision, `(n_clips, n_labels)`."""
-    feature_extractor = MelCNNFeatureExtractor(sampling_rate=model.config.sampling_rate)
-    clips = Clips(data, data_arguments, feature_extractor.sampling_rate)
-    batches = torch.utils.data.DataLoader(
-        clips, arguments.per_device_eval_batch_size, collate_fn=collator(feature_extractor)
-    )
-    model = model.eval().to(arguments.device)
-    logits = []
-    for batch in tqdm(batches, desc="evaluating"):
-        inputs = {name: values.to(arguments.device) for name, values in batch.items() if name != "labels"}
-        logits.append(model(**inputs).logits.cpu())
-    return torch.cat(logits)
-
-
-def calibrate(model: MelCNNForAudioClassification, logits: torch.Tensor, fold: Fold, arguments: DataArguments) -> None:
-    """Sets temperature and threshold from the validation clips."""
-    labels = np.asarray(fold.validation[arguments.label_column_name])
-    model.config.calibration_temperature = choose_temperature(logits, labels)
-    probabilities = torch.softmax(logits / model.config.calibration_temperature, -1).numpy()
-    model.config.unsure_threshold = choose_threshold(probabilities, labels)
-
-
-def save_model(
-    folder: Path,
-    model: MelCNNForAudioClassification,
-    evaluation: dict,
-    history: list[dict],
-    dataset_card: dict,
-) -> None:
-    """Writes the folder that is published: weights, code, metrics, figures and card. It appears whole or not at all."""
-    staging, replaced = (folder.with_name(f".{folder.name}.{suffix}") for suffix in ("partial", "replaced"))
-    for leftover in (staging, replaced):
-        shutil.rmtree(leftover, ignore_errors=True)
-    staging.mkdir(parents=True)
-    model.save_pretrained(staging)
-    MelCNNFeatureExtractor(sampling_rate=model.config.sampling_rate).save_pretrained(staging)
-    shutil.copy(METRICS, staging)
-    report.write_report(staging, evaluation, history)
-    report.write_card(staging, evaluation, dataset_card, model.num_parameters())
-    if folder.exists():
-        folder.rename(replaced)
-    staging.rename(folder)
-    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def name_of(arguments: DataArguments) -> str:

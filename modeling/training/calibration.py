@@ -3,6 +3,20 @@
 import numpy as np
 import torch
 import torch.nn.functional as F
+from transformers import PreTrainedModel
+
+
+def calibrate(model: PreTrainedModel, logits: torch.Tensor, labels: np.ndarray) -> None:
+    """Sets the model's temperature and threshold.
+
+    Args:
+        model: Its configuration is changed.
+        logits: What the model, at a temperature of 1, says to clips that it was not trained on, `(n_clips, n_labels)`.
+        labels: Index of the true label, `(n_clips,)`.
+    """
+    model.config.calibration_temperature = choose_temperature(logits, labels)
+    probabilities = torch.softmax(logits / model.config.calibration_temperature, -1).numpy()
+    model.config.unsure_threshold = choose_threshold(probabilities, labels)
 
 
 def choose_temperature(logits: np.ndarray, labels: np.ndarray) -> float:

@@ -1,11 +1,10 @@
-"""An evaluation as a table, as `evaluation.json`, as pictures and as a model card."""
+"""An evaluation as a table, as `evaluation.json` and as pictures."""
 
 import json
 from pathlib import Path
 
 import matplotlib
 import numpy as np
-from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from matplotlib import pyplot as plt
 
 matplotlib.use("Agg")
@@ -136,122 +135,3 @@ def draw_training(history: list[dict]) -> plt.Figure:
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
     return figure
-
-
-def write_card(folder: Path, evaluation: dict, dataset_card: dict, n_parameters: int) -> None:
-    """Writes the model card with its `model-index`.
-
-    Args:
-        folder: The model's folder, its report already in it.
-        evaluation: As for `write_report`.
-        dataset_card: Metadata of the dataset's card: `license`, `pretty_name`; empty for own data without a card.
-        n_parameters: Size of the model.
-    """
-    synthetic = evaluation["synthetic"]
-    entry = evaluation["all"]["own_labels"]
-    name = "mel-emotion, synthetic demo" if synthetic else "mel-emotion"
-    data = ModelCardData(
-        model_name=name,
-        language=dataset_card.get("language"),
-        license=_model_license(dataset_card),
-        library_name="transformers",
-        pipeline_tag="audio-classification",
-        tags=["speech-emotion-recognition", "mel-spectrogram", "custom_code"] + ["synthetic"] * synthetic,
-        metrics=["accuracy", "recall", "f1"],
-        eval_results=[
-            EvalResult(
-                task_type="audio-classification",
-                dataset_type="synthetic" if synthetic else "audio",
-                dataset_name=title(evaluation),
-                dataset_split=evaluation["split"],
-                metric_type=metric_type,
-                metric_name=SHORT_NAMES[figure] + (" on synthetic voices" if synthetic else ""),
-                metric_value=round(entry[figure], 4),
-            )
-            for metric_type, figure in (
-                ("accuracy", "accuracy"),
-                ("recall", "unweighted_average_recall"),
-                ("f1", "macro_f1"),
-            )
-        ],
-    )
-    pictures = [f"![{path.stem}]({path.name})" for path in sorted(folder.glob("*.png"))]
-    card = CARD.format(
-        metadata=data.to_yaml(),
-        name=name,
-        warning=SYNTHETIC_WARNING if synthetic else "",
-        labels=", ".join(evaluation["labels"]),
-        n_parameters=f"{n_parameters / 1e6:.2f} million",
-        dataset=dataset_card.get("pretty_name", evaluation["dataset"]),
-        title=title(evaluation),
-        table=table(evaluation),
-        pictures="\n\n".join(pictures),
-        license=_license_text(dataset_card),
-    )
-    ModelCard(card).save(folder / "README.md")
-
-
-def _model_license(dataset_card: dict) -> str | None:
-    """The strictest that follows from the data: a model of RAVDESS is shared alike."""
-    licenses = np.atleast_1d(dataset_card.get("license", [])).tolist()
-    return "cc-by-nc-sa-4.0" if "cc-by-nc-sa-4.0" in licenses else (licenses or [None])[0]
-
-
-def _license_text(dataset_card: dict) -> str:
-    licenses = np.atleast_1d(dataset_card.get("license", [])).tolist()
-    if not licenses:
-        return "The training data states no licence: find out what it permits before you share this model."
-    return (
-        f"The training data are under {', '.join(licenses)}; what these ask for holds for the model too. "
-        "The code is under Apache-2.0."
-    )
-
-
-SYNTHETIC_WARNING = """
-> **Trained on synthetic voices.** A demonstration that the line from corpus to checkpoint works. Every figure here is
-> on synthetic voices, and says nothing about people.
-"""
-
-CARD = """---
-{metadata}
----
-
-# {name}
-{warning}
-A mel-spectrogram CNN that names the emotion acted in a clip of speech: {labels}. {n_parameters} parameters, trained from
-scratch on {dataset}.
-
-## Use
-
-```python
-from transformers import pipeline
-from transformers.audio_utils import load_audio
-
-classifier = pipeline("audio-classification", model="<this repository>", revision="<commit>", trust_remote_code=True)
-classifier(load_audio("clip.wav", sampling_rate=16_000))
-```
-
-Probabilities are calibrated: the temperature, chosen on validation speakers, is inside the model.
-
-## Figures
-
-{title}. Speakers that the model has not met; 95 % intervals bootstrapped over speakers. Among the labels that the
-clip's own corpus has, unless "any label" is said.
-
-{table}
-
-{pictures}
-
-`evaluation.json` has the recall of every class, every speaker's figures and the confusion matrices;
-`evaluate.load("metrics.py")` computes them.
-
-## Intended use and limits
-
-For research and teaching on acted speech in English. Actors play emotions more clearly than people show them, in studios;
-on spontaneous speech, another language, a child or a bad microphone the model is often wrong. It must not be used to judge
-people: not in hiring, schools, policing, medicine, credit or at borders, nor to watch anyone without consent.
-
-## Licence
-
-{license}
-"""

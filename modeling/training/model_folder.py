@@ -1,0 +1,154 @@
+"""The folder of a finished model, file for file the repository that it becomes: weights, code, figures and card."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
+from modeling.modeling_mel_cnn import MelCNNForAudioClassification
+from modeling.training import report
+from modeling.training.evaluation import METRICS
+
+
+def save_model(
+    folder: Path,
+    model: MelCNNForAudioClassification,
+    evaluation: dict,
+    history: list[dict],
+    dataset_card: dict,
+) -> None:
+    """Writes the folder that is published: weights, code, metrics, figures and card. It appears whole or not at all."""
+    staging, replaced = (folder.with_name(f".{folder.name}.{suffix}") for suffix in ("partial", "replaced"))
+    for leftover in (staging, replaced):
+        shutil.rmtree(leftover, ignore_errors=True)
+    staging.mkdir(parents=True)
+    model.save_pretrained(staging)
+    MelCNNFeatureExtractor(sampling_rate=model.config.sampling_rate).save_pretrained(staging)
+    shutil.copy(METRICS, staging)
+    report.write_report(staging, evaluation, history)
+    write_card(staging, evaluation, dataset_card, model.num_parameters())
+    if folder.exists():
+        folder.rename(replaced)
+    staging.rename(folder)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def write_card(folder: Path, evaluation: dict, dataset_card: dict, n_parameters: int) -> None:
+    """Writes the model card with its `model-index`.
+
+    Args:
+        folder: The model's folder, its report already in it.
+        evaluation: As for `write_report`.
+        dataset_card: Metadata of the dataset's card: `license`, `pretty_name`; empty for own data without a card.
+        n_parameters: Size of the model.
+    """
+    synthetic = evaluation["synthetic"]
+    entry = evaluation["all"]["own_labels"]
+    name = "mel-emotion, synthetic demo" if synthetic else "mel-emotion"
+    data = ModelCardData(
+        model_name=name,
+        language=dataset_card.get("language"),
+        license=_model_license(dataset_card),
+        library_name="transformers",
+        pipeline_tag="audio-classification",
+        tags=["speech-emotion-recognition", "mel-spectrogram", "custom_code"] + ["synthetic"] * synthetic,
+        metrics=["accuracy", "recall", "f1"],
+        eval_results=[
+            EvalResult(
+                task_type="audio-classification",
+                dataset_type="synthetic" if synthetic else "audio",
+                dataset_name=report.title(evaluation),
+                dataset_split=evaluation["split"],
+                metric_type=metric_type,
+                metric_name=report.SHORT_NAMES[figure] + (" on synthetic voices" if synthetic else ""),
+                metric_value=round(entry[figure], 4),
+            )
+            for metric_type, figure in (
+                ("accuracy", "accuracy"),
+                ("recall", "unweighted_average_recall"),
+                ("f1", "macro_f1"),
+            )
+        ],
+    )
+    pictures = [f"![{path.stem}]({path.name})" for path in sorted(folder.glob("*.png"))]
+    card = CARD.format(
+        metadata=data.to_yaml(),
+        name=name,
+        warning=SYNTHETIC_WARNING if synthetic else "",
+        labels=", ".join(evaluation["labels"]),
+        n_parameters=f"{n_parameters / 1e6:.2f} million",
+        dataset=dataset_card.get("pretty_name", evaluation["dataset"]),
+        title=report.title(evaluation),
+        table=report.table(evaluation),
+        pictures="\n\n".join(pictures),
+        license=_license_text(dataset_card),
+    )
+    ModelCard(card).save(folder / "README.md")
+
+
+def _model_license(dataset_card: dict) -> str | None:
+    """The strictest that follows from the data: a model of RAVDESS is shared alike."""
+    licenses = np.atleast_1d(dataset_card.get("license", [])).tolist()
+    return "cc-by-nc-sa-4.0" if "cc-by-nc-sa-4.0" in licenses else (licenses or [None])[0]
+
+
+def _license_text(dataset_card: dict) -> str:
+    licenses = np.atleast_1d(dataset_card.get("license", [])).tolist()
+    if not licenses:
+        return "The training data states no licence: find out what it permits before you share this model."
+    return (
+        f"The training data are under {', '.join(licenses)}; what these ask for holds for the model too. "
+        "The code is under Apache-2.0."
+    )
+
+
+SYNTHETIC_WARNING = """
+> **Trained on synthetic voices.** A demonstration that the line from corpus to checkpoint works. Every figure here is
+> on synthetic voices, and says nothing about people.
+"""
+
+CARD = """---
+{metadata}
+---
+
+# {name}
+{warning}
+A mel-spectrogram CNN that names the emotion acted in a clip of speech: {labels}. {n_parameters} parameters, trained from
+scratch on {dataset}.
+
+## Use
+
+```python
+from transformers import pipeline
+from transformers.audio_utils import load_audio
+
+classifier = pipeline("audio-classification", model="<this repository>", revision="<commit>", trust_remote_code=True)
+classifier(load_audio("clip.wav", sampling_rate=16_000))
+```
+
+Probabilities are calibrated: the temperature, chosen on validation speakers, is inside the model.
+
+## Figures
+
+{title}. Speakers that the model has not met; 95 % intervals bootstrapped over speakers. Among the labels that the
+clip's own corpus has, unless "any label" is said.
+
+{table}
+
+{pictures}
+
+`evaluation.json` has the recall of every class, every speaker's figures and the confusion matrices;
+`evaluate.load("metrics.py")` computes them.
+
+## Intended use and limits
+
+For research and teaching on acted speech in English. Actors play emotions more clearly than people show them, in studios;
+on spontaneous speech, another language, a child or a bad microphone the model is often wrong. It must not be used to judge
+people: not in hiring, schools, policing, medicine, credit or at borders, nor to watch anyone without consent.
+
+## Licence
+
+{license}
+"""

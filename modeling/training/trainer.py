@@ -1,0 +1,75 @@
+"""Batches, the order of the clips, and predictions: what the Trainer of transformers is told about our data."""
+
+import torch
+from datasets import Dataset
+from tqdm import tqdm
+from transformers import Trainer, TrainingArguments
+
+from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
+from modeling.modeling_mel_cnn import MelCNNForAudioClassification
+from modeling.training.data import Clips, DataArguments
+
+
+class EmotionTrainer(Trainer):
+    """A Trainer that draws the classes equally often and leaves the model card to us."""
+
+    def __init__(self, *args, class_balance: bool, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.class_balance = class_balance
+
+    def _get_train_sampler(self, train_dataset: Clips | None = None) -> torch.utils.data.Sampler:
+        if not self.class_balance:
+            return super()._get_train_sampler(train_dataset)
+        return BalancedSampler(self.train_dataset.labels, self.args.seed)
+
+
+class BalancedSampler(torch.utils.data.Sampler):
+    """Draws as many clips as there are, every class as often as any other; the same in each process, and after a resume.
+
+    Args:
+        labels: Class of every clip.
+        seed: Together with the epoch, which `accelerate` sets, it determines the order.
+    """
+
+    def __init__(self, labels: list[int], seed: int):
+        counts = torch.bincount(torch.as_tensor(labels))
+        self.weights, self.seed, self.epoch = 1.0 / counts[labels], seed, 0
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __iter__(self):
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        yield from torch.multinomial(self.weights, len(self), replacement=True, generator=generator).tolist()
+
+
+def collator(feature_extractor: MelCNNFeatureExtractor):
+    """Makes a padded batch of clips."""
+
+    def collate(clips: list[dict]) -> dict:
+        waveforms = [clip["input_values"] for clip in clips]
+        batch = feature_extractor(waveforms, sampling_rate=feature_extractor.sampling_rate, return_tensors="pt")
+        return {**batch, "labels": torch.tensor([clip["labels"] for clip in clips])}
+
+    return collate
+
+
+@torch.no_grad()
+def predict(
+    model: MelCNNForAudioClassification, data: Dataset, data_arguments: DataArguments, arguments: TrainingArguments
+) -> torch.Tensor:
+    """Logits of every clip, whole and in full precision, `(n_clips, n_labels)`."""
+    feature_extractor = MelCNNFeatureExtractor(sampling_rate=model.config.sampling_rate)
+    clips = Clips(data, data_arguments, feature_extractor.sampling_rate)
+    batches = torch.utils.data.DataLoader(
+        clips, arguments.per_device_eval_batch_size, collate_fn=collator(feature_extractor)
+    )
+    model = model.eval().to(arguments.device)
+    logits = []
+    for batch in tqdm(batches, desc="evaluating"):
+        inputs = {name: values.to(arguments.device) for name, values in batch.items() if name != "labels"}
+        logits.append(model(**inputs).logits.cpu())
+    return torch.cat(logits)
