@@ -31,6 +31,14 @@ SOURCE = {
     "landing_page": "https://zenodo.org/records/1188976",
     "license": "CC BY-NC-SA 4.0",
     "license_url": "https://creativecommons.org/licenses/by-nc-sa/4.0/",
+    "files": {
+        "Audio_Speech_Actors_01-24.zip": {
+            "url": "https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip?download=1",
+            "known_hash": "md5:bc696df654c87fed845eb13823edef8a",
+        }
+    },
+    "n_bytes": 590_349_330,
+    "fingerprint": "48dd8dbcccd5dfb816c5ba01af43eee970e5e59cc2df9b2d237505919c33343b",
 }
 EXPECTED = {
     "clips": 1440,

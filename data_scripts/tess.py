@@ -27,6 +27,10 @@ SOURCE = {
     "landing_page": "https://doi.org/10.5683/SP2/E8H2MF",
     "license": "CC BY-NC-ND 4.0",
     "license_url": "https://creativecommons.org/licenses/by-nc-nd/4.0/",
+    "dataverse": "https://borealisdata.ca",
+    "doi": "doi:10.5683/SP2/E8H2MF",
+    "n_bytes": 281_330_024,
+    "fingerprint": "71e6c9b64dbade940e640ab71184b877095c89f8d3d8c1eb4ecb227b10972d28",
 }
 EXPECTED = {
     "clips": 2800,

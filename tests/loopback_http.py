@@ -17,12 +17,19 @@ class Refusal(Exception):
 
 
 class Request(BaseHTTPRequestHandler):
-    """One request and the ways to answer it."""
+    """One request and the ways to answer it.
+
+    Attributes:
+        target: the path as it was sent, with its query.
+        break_after: bytes of the answer's body after which the connection is cut.
+        sized: whether the answer says how long it is; otherwise its end is that of the connection.
+    """
 
     protocol_version = "HTTP/1.1"
 
     def handle_any(self) -> None:
-        url = urlsplit(self.path)
+        self.break_after, self.sized = None, True
+        self.target, url = self.path, urlsplit(self.path)
         self.server.log.append(f"{self.command} {url.path}")
         self.path, self.query, self.body = url.path, parse_qs(url.query), self.read_body()
         try:
@@ -51,10 +58,15 @@ class Request(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in ({"Content-Type": "application/json"} | (headers or {})).items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        if self.sized:
+            self.send_header("Content-Length", str(len(body)))
+        else:
+            self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            self.wfile.write(body[: self.break_after])
+        if self.break_after is not None or not self.sized:
+            self.close_connection = True
 
     def answer_file(self, content: bytes, headers: dict[str, str]) -> None:
         headers |= {"Content-Type": "application/octet-stream", "Accept-Ranges": "bytes"}
@@ -62,6 +74,8 @@ class Request(BaseHTTPRequestHandler):
         if wanted is None:
             return self.answer(200, content, headers)
         start, end = int(wanted[1]), min(int(wanted[2] or len(content)), len(content) - 1)
+        if start > end:
+            return self.answer(416, b"", {"Content-Range": f"bytes */{len(content)}"})
         headers["Content-Range"] = f"bytes {start}-{end}/{len(content)}"
         return self.answer(206, content[start : end + 1], headers)
 
