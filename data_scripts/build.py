@@ -1,6 +1,7 @@
 """Raw corpora in, the Hub's dataset out: Parquet with audio, a metadata table and a card.
 
     uv run -m data_scripts.build --ravdess DIR --tess DIR --crema-d DIR --output build/corpus
+    uv run -m data_scripts.build                            # downloads all three into raw/ first
 
 Any subset of the three will do, however their folders are nested or named; wav, flac, ogg, mp3, opus and aiff are read. A
 corpus with clips missing is an error unless --allow-partial is given. Then:
@@ -30,6 +31,7 @@ from tqdm import tqdm
 from data_scripts import crema_d, ravdess, tess
 from data_scripts.audio import read_waveform, to_flac
 from data_scripts.card import write_card
+from data_scripts.download import download
 from data_scripts.schema import EMOTIONS, FEATURES, SAMPLING_RATE, SPLITS, VOTED_EMOTIONS, Clip
 from data_scripts.source_files import is_synthetic
 from data_scripts.splits import split_of
@@ -237,6 +239,9 @@ def main() -> None:
     arguments = parser.parse_args()
     folders = {corpus: getattr(arguments, corpus) for corpus in CORPORA if getattr(arguments, corpus) is not None}
     try:
+        if not folders:
+            check_replaceable(arguments.output)
+            folders = download(list(CORPORA), Path("raw"))
         output = build(folders, arguments.output, arguments.allow_partial)
     except (ValueError, OSError) as error:
         raise SystemExit(f"error: {error}") from None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from data_scripts import build as builder
 from data_scripts import crema_d, download, ravdess, tess
 from data_scripts.build import build
 from data_scripts.fetch import DownloadError, ResumingDownloader
@@ -261,3 +262,19 @@ def test_command(publishers, tmp_path, capsys):
     publishers.__exit__()
     with pytest.raises(SystemExit, match="^error: .*run again"):
         download.main(["--corpora", "tess", "--output", str(tmp_path), "--mirror", publishers.address])
+
+
+def test_build_without_folders_downloads_first(publishers, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    asked = []
+    monkeypatch.setattr(
+        builder, "download", lambda corpora, output: asked.append(output) or get(publishers, output, *corpora)
+    )
+    monkeypatch.setattr("sys.argv", ["build", "--allow-partial"])
+    builder.main()
+    assert asked == [Path("raw")]
+    assert (tmp_path / "build/corpus/README.md").exists()
+    (tmp_path / "build/corpus/notes.txt").touch()
+    with pytest.raises(SystemExit, match="not a previous build"):
+        builder.main()
+    assert len(asked) == 1
