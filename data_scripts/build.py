@@ -16,14 +16,11 @@ import argparse
 import csv
 import os
 import re
-import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pyarrow as pa
 from datasets.arrow_writer import ParquetWriter
 from tqdm import tqdm
@@ -35,6 +32,7 @@ from data_scripts.download import download
 from data_scripts.schema import EMOTIONS, FEATURES, SAMPLING_RATE, SPLITS, VOTED_EMOTIONS, Clip
 from data_scripts.source_files import is_synthetic
 from data_scripts.splits import split_of
+from data_scripts.staging import whole_folder
 
 CORPORA = {"crema_d": crema_d, "ravdess": ravdess, "tess": tess}
 BUILT_FILE = re.compile(rf"README\.md|clips\.csv|data/({'|'.join(CORPORA)})/\w+-\d{{5}}-of-\d{{5}}\.parquet")
@@ -73,22 +71,9 @@ def build(
         raise ValueError("no corpus given; name the folder of at least one of --ravdess, --tess, --crema-d")
     output = Path(output).resolve()
     check_replaceable(output)
-    clips, shortfalls = {}, []
-    for corpus in sorted(folders):
-        name = CORPORA[corpus].NAME
-        clips[corpus] = CORPORA[corpus].records(
-            Path(folders[corpus]), lambda line, name=name: report(f"{name}: {line}")
-        )
-        if not clips[corpus]:
-            raise ValueError(
-                f"{folders[corpus]} has no clip of {name} that the dataset uses; give the folder of {name}"
-            )
-    synthetic = {corpus for corpus in folders if is_synthetic(Path(folders[corpus]))}
-    if synthetic and synthetic != set(folders):
-        raise ValueError(
-            f"{', '.join(sorted(synthetic))} is synthetic and {', '.join(sorted(set(folders) - synthetic))} is not; "
-            "build them into two datasets"
-        )
+    clips = source_clips(folders, report)
+    synthetic = all_synthetic(folders)
+    shortfalls = []
     if not synthetic:
         for corpus, part in clips.items():
             count, complete = completeness(corpus, part)
@@ -98,8 +83,32 @@ def build(
         raise ValueError(f"incomplete corpora: {'; '.join(shortfalls)}. Fetch what is missing or give --allow-partial")
     with whole_folder(output) as folder:
         num_bytes = write_tables(clips, folder, n_workers or os.cpu_count())
-        write_card(folder, num_bytes, [CORPORA[corpus] for corpus in clips], shortfalls, bool(synthetic))
+        write_card(folder, num_bytes, [CORPORA[corpus] for corpus in clips], shortfalls, synthetic)
     return output
+
+
+def source_clips(folders: dict[str, Path], report: Callable[[str], None]) -> dict[str, list[Clip]]:
+    """Corpus -> the clips found in its folder."""
+    clips = {}
+    for corpus in sorted(folders):
+        facts = CORPORA[corpus]
+        clips[corpus] = facts.records(Path(folders[corpus]), lambda line, name=facts.NAME: report(f"{name}: {line}"))
+        if not clips[corpus]:
+            raise ValueError(
+                f"{folders[corpus]} has no clip of {facts.NAME} that the dataset uses; give its own folder"
+            )
+    return clips
+
+
+def all_synthetic(folders: dict[str, Path]) -> bool:
+    """Whether the recordings are synthesised; a ValueError where only some of them are."""
+    synthetic = {corpus for corpus, folder in folders.items() if is_synthetic(Path(folder))}
+    real = set(folders) - synthetic
+    if synthetic and real:
+        raise ValueError(
+            f"{', '.join(sorted(synthetic))} is synthetic and {', '.join(sorted(real))} is not; build two datasets"
+        )
+    return bool(synthetic)
 
 
 def completeness(corpus: str, clips: Sequence[Clip]) -> tuple[str, bool]:
@@ -198,36 +207,6 @@ def check_replaceable(output: Path) -> None:
             f"{output} is not a previous build (it has {foreign or 'no clips.csv'}) and will not be replaced; "
             "give --output another folder"
         )
-
-
-@contextmanager
-def whole_folder(output: Path) -> Iterator[Path]:
-    """A folder beside ``output`` that takes its place when the block ends well, and otherwise vanishes.
-
-    What a killed build left behind is cleared first.
-    """
-    output.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{output.name}.building-"
-    for stale in output.parent.iterdir():
-        pid = stale.name.removeprefix(prefix).removesuffix(".previous")
-        if stale.name.startswith(prefix) and not psutil.pid_exists(int(pid)):
-            if stale.name.endswith(".previous") and not output.exists():
-                stale.rename(output)
-            else:
-                shutil.rmtree(stale)
-    staging = output.parent / f"{prefix}{os.getpid()}"
-    previous = output.parent / f"{prefix}{os.getpid()}.previous"
-    staging.mkdir()
-    try:
-        yield staging
-        if output.exists():
-            output.rename(previous)
-        staging.rename(output)
-    finally:
-        if previous.exists() and not output.exists():
-            previous.rename(output)
-        for leftover in (staging, previous):
-            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def main() -> None:

@@ -47,30 +47,24 @@ def write_card(
     )
     names = sorted({corpus for corpus, _ in num_bytes})
     configs = {"all": names} | {name: [name] for name in names}
+    parts = {config: [part for part in num_bytes if part[0] in members] for config, members in configs.items()}
     MetadataConfigs(
         {
-            config: {
-                "data_files": [
-                    {
-                        "split": split,
-                        "path": [f"data/{name}/{split}-*.parquet" for name in parts if (name, split) in num_bytes],
-                    }
-                    for split in SPLITS
-                    if any((name, split) in num_bytes for name in parts)
-                ]
-            }
-            | ({"default": True} if config == "all" else {})
-            for config, parts in configs.items()
+            config: {"data_files": data_files(parts[config])} | ({"default": True} if config == "all" else {})
+            for config in configs
         }
     ).to_dataset_card_data(data)
     DatasetInfosDict(
-        {
-            config: info(folder, clips, {p: n for p, n in num_bytes.items() if p[0] in parts})
-            for config, parts in configs.items()
-        }
+        {config: info(folder, clips, {part: num_bytes[part] for part in parts[config]}) for config in configs}
     ).to_dataset_card_data(data)
     text = page(clips, corpora, shortfalls, synthetic)
     DatasetCard(f"---\n{data.to_yaml()}\n---\n\n{text}").save(folder / "README.md")
+
+
+def data_files(parts: Sequence[tuple[str, str]]) -> list[dict]:
+    """The files of a configuration by split; splits without files are left out, for they would break it."""
+    found = {split: [f"data/{corpus}/{split}-*.parquet" for corpus, its in parts if its == split] for split in SPLITS}
+    return [{"split": split, "path": paths} for split, paths in found.items() if paths]
 
 
 def info(folder: Path, clips: pd.DataFrame, num_bytes: dict[tuple[str, str], int]) -> DatasetInfo:
@@ -103,7 +97,7 @@ the code. A figure measured on it says nothing about speech. It is in the public
         origin = (
             f"Acted emotional English speech, {names}, in one table with one set of labels and no speaker on two sides."
         )
-        sections = "\n\n".join([section(corpus) for corpus in corpora] + [licences(corpora)])
+        sections = "\n\n".join([section(corpus) for corpus in corpora] + [licences(corpora), LIMITS])
     partial = "".join(f"\n> This build is partial. {shortfall}.\n" for shortfall in shortfalls)
     return PAGE.format(
         title=title,
@@ -223,10 +217,10 @@ No speaker stands on two sides. CREMA-D's split is that of the EVAR evaluation p
 the same voices on both sides, makes the same model look 14 to 80 points better than it is on a new voice.
 
 {sections}
+"""
 
-## Limits
+LIMITS = """## Limits
 
 Acted, scripted, North American English, recorded in studios: what a model learns here it need not know of spontaneous speech, of
 other languages or of your microphone. The labels say what actors were asked to show, not what anybody felt. Not for
-judging people: not in hiring, schooling, policing, insurance or health.
-"""
+judging people: not in hiring, schooling, policing, insurance or health."""

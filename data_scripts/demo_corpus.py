@@ -20,9 +20,10 @@ import soxr
 from tqdm import tqdm
 
 from data_scripts import crema_d, ravdess, tess
-from data_scripts.build import build, whole_folder
+from data_scripts.build import build
 from data_scripts.schema import SAMPLING_RATE, Clip
 from data_scripts.source_files import SYNTHETIC_MARKER
+from data_scripts.staging import whole_folder
 from data_scripts.synthesis import PROSODIES, Voice, speak, strayed
 
 SOURCE_RATES = {"ravdess": 48_000, "tess": 24_414, "crema_d": 16_000}  # Hz, the official ones
