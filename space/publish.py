@@ -32,13 +32,13 @@ WORK_FILES = ("publish.py", "*__pycache__*")
 MODEL_ID = "model_id.txt"
 
 
-def publish_space(repo_id: str, model: str, *, folder: Path = SPACE, **options) -> str | None:
+def publish_space(folder: Path, repo_id: str, model: str, **options) -> str | None:
     """Publishes the Space, pinned to the commit at which the model stands.
 
     Args:
+        folder: the Space's source.
         repo_id: ``owner/name`` of the Space.
         model: ``owner/name`` of the model, or ``owner/name@revision``.
-        folder: the Space's source.
         options: ``private``, ``revision``, ``dry_run`` and ``token`` of `data_scripts.hub.publish_folder`.
 
     Returns:
@@ -85,7 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, metavar="OWNER/NAME[@REVISION]", help="what the Space serves")
     add_publish_arguments(parser)
-    report_errors(publish_space, **vars(parser.parse_args(arguments)))
+    report_errors(publish_space, folder=SPACE, **vars(parser.parse_args(arguments)))
 
 
 if __name__ == "__main__":

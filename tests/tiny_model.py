@@ -1,0 +1,47 @@
+"""A checkpoint folder as train.py leaves one, of a tiny network with random weights."""
+
+import shutil
+from pathlib import Path
+
+import torch
+
+from modeling.configuration_mel_cnn import MelCNNConfig
+from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
+from modeling.modeling_mel_cnn import MelCNNForAudioClassification
+from modeling.training import metrics
+
+CARD = """---
+license: cc-by-nc-sa-4.0
+library_name: transformers
+pipeline_tag: audio-classification
+model-index:
+- name: tiny
+  results:
+  - task: {type: audio-classification}
+    dataset: {type: audio, name: noise}
+    metrics: [{type: accuracy, value: 0.125}]
+---
+
+# A tiny model
+"""
+
+
+def write_model(folder: Path, seed: int = 0) -> Path:
+    """Writes weights, code, card and metric; the seed draws the weights."""
+    labels = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"]
+    config = MelCNNConfig(
+        width=4,
+        depths=(1,),
+        hidden_size=8,
+        attention_size=4,
+        id2label=dict(enumerate(labels)),
+        label2id={label: index for index, label in enumerate(labels)},
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        MelCNNForAudioClassification(config).save_pretrained(folder)
+    MelCNNFeatureExtractor().save_pretrained(folder)
+    shutil.copy(metrics.__file__, folder)
+    (folder / "README.md").write_text(CARD)
+    (folder / "evaluation.json").write_text("{}\n")
+    return folder
