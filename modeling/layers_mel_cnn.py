@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 import torchaudio
 from torch import nn
+from transformers.modeling_utils import local_torch_dtype
 
 from .configuration_mel_cnn import MelCNNConfig
 
@@ -14,7 +15,8 @@ class LogMel(nn.Module):
     def __init__(self, config: MelCNNConfig):
         super().__init__()
         self.config = config
-        with torch.device("cpu"):  # the filterbank cannot be computed on the meta device of from_pretrained
+        # from_pretrained builds on the meta device and in its dtype, in which the filterbank cannot be computed.
+        with torch.device("cpu"), local_torch_dtype(torch.float32):
             self.mel_spectrogram = torchaudio.transforms.MelSpectrogram(
                 sample_rate=config.sampling_rate,
                 n_fft=config.n_fft,

@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torchaudio.transforms import MelScale, Spectrogram
 from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
@@ -27,8 +28,9 @@ class MelCNNPreTrainedModel(PreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module):
-        if isinstance(module, LogMel):
-            for name, value in LogMel(self.config).named_buffers():
+        if isinstance(module, (Spectrogram, MelScale)):
+            fresh = next(part for part in LogMel(self.config).modules() if type(part) is type(module))
+            for name, value in fresh.named_buffers():
                 init.copy_(module.get_buffer(name), value)
         elif isinstance(module, (nn.Conv1d, nn.Conv2d)):
             init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
