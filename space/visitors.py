@@ -1,0 +1,67 @@
+"""What visitors leave behind, and its deletion."""
+
+import shutil
+import threading
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import gradio as gr
+
+FORGET_AFTER = 540.0  # seconds; with the interval of the sweep, ten minutes at the latest
+SWEEP_EVERY = 30.0  # seconds
+
+
+class Visitors:
+    """Deletes a visitor's files when the page is left, and all files when they are old.
+
+    Gradio's own `delete_cache` does not know whose a file is, stops for good when a file is uploaded in mid-sweep, and
+    overlooks what MCP clients send.
+
+    Args:
+        folder: The folder that Gradio keeps files in, and nothing else does.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.files: dict[str, set[Path]] = defaultdict(set)
+        self.kept: set[Path] = set()
+        self.lock = threading.Lock()
+
+    def start(self) -> None:
+        """Keeps what is there now (the examples), and sweeps from now on."""
+        self.kept = set(self.folder.rglob("*"))
+        threading.Thread(target=self._sweep_forever, daemon=True).start()
+
+    def remember(self, visitor: str, *paths: str | Path) -> None:
+        """These files are this visitor's."""
+        with self.lock:
+            self.files[visitor].update(Path(path) for path in paths)
+
+    def leave(self, request: gr.Request) -> None:
+        """Deletes a visitor's files, except those that another one sent as well."""
+        with self.lock:
+            left = self.files.pop(request.session_hash, set())
+            shared = set().union(*self.files.values())
+        for path in left - shared - self.kept:
+            path.unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Deletes what is older than `FORGET_AFTER`."""
+        now = time.time()
+        for path in set(self.folder.rglob("*")) - self.kept:
+            try:
+                if now - path.stat().st_ctime > FORGET_AFTER:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            except FileNotFoundError:
+                continue
+        with self.lock:
+            for visitor in list(self.files):
+                self.files[visitor] = {path for path in self.files[visitor] if path.exists()}
+                if not self.files[visitor]:
+                    del self.files[visitor]
+
+    def _sweep_forever(self) -> None:
+        while True:
+            time.sleep(SWEEP_EVERY)
+            self.sweep()
