@@ -1,3 +1,4 @@
+import io
 import shutil
 import signal
 import subprocess
@@ -6,9 +7,11 @@ import time
 from pathlib import Path
 from unittest.mock import Mock
 
+import numpy as np
 import psutil
 import pyarrow.parquet as pq
 import pytest
+import soundfile
 from datasets import get_dataset_config_names, load_dataset
 from huggingface_hub import DatasetCard
 
@@ -103,6 +106,28 @@ def test_a_folder_of_songs_alone_is_an_error(tmp_path):
     write_clip(tmp_path / "song" / "03-02-05-01-01-01-01.wav")
     with pytest.raises(ValueError, match="no clip of RAVDESS"):
         build({"ravdess": tmp_path / "song"}, tmp_path / "corpus", allow_partial=True, report=quiet)
+
+
+def test_a_folder_of_every_format(tmp_path):
+    words = {
+        "back.wav": {},
+        "bean.FLAC": {},
+        "dog.ogg": {},
+        "food.mp3": {},
+        "jar.aiff": {},
+        "moon.opus": {"subtype": "OPUS"},
+    }
+    for index, (name, options) in enumerate(words.items()):
+        word, suffix = name.split(".")
+        options = {"format": "OGG"} | options if suffix == "opus" else options
+        write_clip(tmp_path / "raw" / str(index) / f"OAF_{word}_sad.{suffix}", sampling_rate=24_000, **options)
+    output = build({"tess": tmp_path / "raw"}, tmp_path / "corpus", allow_partial=True, report=quiet)
+    rows = pq.read_table(output / "data" / "tess" / "train-00000-of-00001.parquet").to_pylist()
+    assert [row["text"].split()[-1] for row in rows] == ["back", "bean", "dog", "food", "jar", "moon"]
+    for row in rows:
+        waveform, sampling_rate = soundfile.read(io.BytesIO(row["audio"]["bytes"]))
+        assert sampling_rate == 16_000 and len(waveform) == pytest.approx(6_400, abs=800)
+        assert row["audio"]["bytes"][:4] == b"fLaC" and np.std(waveform) == pytest.approx(0.21, abs=0.03)
 
 
 # What it does to the output folder

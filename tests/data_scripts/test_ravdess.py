@@ -64,3 +64,13 @@ def test_an_unknown_modality_is_an_error_that_names_the_file(tmp_path):
     path = write_clip(tmp_path / "Actor_01" / "07-01-05-01-01-01-01.wav")
     with pytest.raises(ValueError, match=str(path)):
         ravdess.records(tmp_path)
+
+
+def test_the_two_names_of_one_recording_are_both_kept(tmp_path):
+    path = write_clip(tmp_path / "03-01-03-01-02-01-07.wav")
+    (tmp_path / "03-01-03-01-02-02-07.wav").write_bytes(path.read_bytes())
+    clips = ravdess.records(tmp_path)
+    assert [(clip.repetition, clip.emotion, clip.label_conflict) for clip in clips] == [
+        (1, "happy", False),
+        (2, "happy", False),
+    ]
