@@ -127,17 +127,21 @@ def add_noise(
     waveform: torch.Tensor, lengths: torch.Tensor, ratio: tuple[float, float], probability: float
 ) -> torch.Tensor:
     """Adds coloured noise to some clips and babble, other clips of the batch, to as many, at `ratio` dB below them."""
-    n_clips, n_samples = waveform.shape
-    kind = torch.rand(n_clips, device=waveform.device)
-    spectrum = torch.fft.rfft(torch.randn(n_clips, 2 ** math.ceil(math.log2(n_samples)), device=waveform.device))
-    bins = torch.arange(1, spectrum.shape[1] + 1, device=waveform.device)
-    tilt = bins ** -_uniform(n_clips, 0.0, 1.0, waveform.device)[:, None]
+    n_samples, device = waveform.shape[1], waveform.device
+    kind = torch.rand(len(waveform), device=device)
+    chosen = kind < probability
+    if not chosen.any():
+        return waveform
+    clean, n_chosen = waveform[chosen], int(chosen.sum())
+    spectrum = torch.fft.rfft(torch.randn(n_chosen, 2 ** math.ceil(math.log2(n_samples)), device=device))
+    bins = torch.arange(1, spectrum.shape[1] + 1, device=device)
+    tilt = bins ** -_uniform(n_chosen, 0.0, 1.0, device)[:, None]
     noise = torch.fft.irfft(spectrum * tilt)[:, :n_samples]
-    babble = sum(waveform.roll((voice, voice * n_samples // 5), (0, 1)) for voice in range(1, 4))
-    noise = torch.where(kind[:, None] < probability / 2, noise, babble)
-    level = waveform.square().sum(1).div(lengths).sqrt() * 10 ** (-_uniform(n_clips, *ratio, waveform.device) / 20)
-    level = level * (kind < probability) / noise.square().mean(1).sqrt().clamp(min=1e-8)
-    return waveform + noise * level[:, None]
+    babble = sum(waveform.roll((voice, voice * n_samples // 5), (0, 1))[chosen] for voice in range(1, 4))
+    noise = torch.where(kind[chosen, None] < probability / 2, noise, babble)
+    level = clean.square().sum(1).div(lengths[chosen]).sqrt() * 10 ** (-_uniform(n_chosen, *ratio, device) / 20)
+    level = level / noise.square().mean(1).sqrt().clamp(min=1e-8)
+    return waveform.masked_scatter(chosen[:, None], clean + noise * level[:, None])
 
 
 def mix_up(
