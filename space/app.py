@@ -10,65 +10,106 @@ programs (`gradio_client`, `curl`), and the same three are MCP tools.
 
 import csv
 import os
+import signal
 import sys
 import tempfile
-import time
-from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
+# A folder of our own, because the sweep deletes whatever it finds; Gradio reads the variable when it is imported.
 os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="mel-emotion-", dir=os.environ.get("GRADIO_TEMP_DIR"))
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import about
 import gradio as gr
-import numpy as np
 import pictures
-import soundfile
 import torch
-from hearing import LONGEST_RECORDING, SILENT_ROOM, Answer, Listener, loudness, pitch
+from hearing import MOST_FILES, Listener, Microphone, loudness, pitch
 from visitors import Visitors
 
 UPLOAD_LIMIT = "120mb"  # ten minutes of stereo at 48 kHz are 115 MB
 QUEUE_LENGTH = 100
-LIVE_VISITORS = 4
+LIVE_VISITORS = 4  # at the same time; others wait for their turn
 LIVE_LIMIT = 120  # seconds of one stream
-LIVE_WINDOW = 3.0  # seconds that an answer hears
-LIVE_PAUSE = 1.0  # seconds of quiet that count as silence
-LIVE_UPDATE = 0.35  # seconds between two answers, at least
-MOST_FILES = 50
-HINT = '<p class="hint">{}</p>'
 THEME = gr.themes.Soft(primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+EXAMPLES = sorted((HERE / "examples").glob("*.flac"))
+HINTS = {
+    "clip": "The answer appears here as soon as there is a clip.",
+    "live": "What I hear appears here, at least twice a second.",
+    "recording": "The timeline appears here as soon as there is a recording.",
+    "batch": "The table appears here as soon as there are files.",
+}
 
 
-@dataclass
-class Live:
-    """What one visitor's microphone has sent."""
+class Page:
+    """What the page and the endpoints do, around one checkpoint."""
 
-    heard: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.float32))  # at the microphone's rate
-    history: list[tuple[float, Answer | None]] = field(default_factory=list)
-    updated: float = 0.0
+    def __init__(self, listener: Listener, visitors: Visitors):
+        self.listener, self.visitors = listener, visitors
+
+    def clip(self, path: str | None, request: gr.Request) -> str:
+        if not path:
+            return pictures.hint(HINTS["clip"])
+        self.visitors.remember(request.session_hash, path)
+        try:
+            waveform = self.listener.load(path)
+        except ValueError as error:
+            return pictures.sentence(str(error))
+        rate, answer = self.listener.sampling_rate, self.listener.hear(waveform)
+        tracks = self.listener.explain(waveform, answer), waveform, loudness(waveform, rate), pitch(waveform, rate)
+        return pictures.clip(answer, *tracks, self.listener.labels, rate)
+
+    def live(self, piece: str | None, microphone: Microphone, request: gr.Request):
+        if not piece:
+            return gr.skip()
+        self.visitors.remember(request.session_hash, piece)
+        if not microphone.hear(piece, self.listener):
+            return microphone, gr.skip()
+        return microphone, pictures.live(microphone.history, self.listener.labels)
+
+    def recording(self, path: str | None, window: float, step: float, request: gr.Request):
+        if not path:
+            return pictures.hint(HINTS["recording"]), *self._no_table()
+        self.visitors.remember(request.session_hash, path)
+        try:
+            timeline = self.listener.follow(path, window, step)
+        except ValueError as error:
+            return pictures.sentence(str(error)), *self._no_table()
+        return pictures.recording(timeline), *self._table("timeline.csv", ["start", "end"], timeline.as_rows(), request)
+
+    def batch(self, paths: list[str] | None, request: gr.Request):
+        if not paths:
+            return pictures.hint(HINTS["batch"]), *self._no_table()
+        self.visitors.remember(request.session_hash, *paths)
+        try:
+            rows = self.listener.hear_files(paths)
+        except ValueError as error:
+            return pictures.sentence(str(error)), *self._no_table()
+        return pictures.batch(rows), *self._table("emotions.csv", ["file"], rows, request)
+
+    def _table(self, name: str, keys: list[str], answers: list[dict], request: gr.Request):
+        """Answers on the page and as a file to download."""
+        labels = self.listener.labels
+        problems = ["problem"] * any("problem" in answer for answer in answers)
+        header, rows = [*keys, "emotion", "sure", *problems, *labels], []
+        for answer in answers:
+            sure = {True: "yes", False: "no"}.get(answer.get("sure"))
+            named = answer | {"sure": sure} | (answer.get("probabilities") or {})
+            rows.append([named.get(column) for column in header])
+        path = Path(tempfile.mkdtemp(dir=self.visitors.folder), name)
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([header, *rows])
+        self.visitors.remember(request.session_hash, path)
+        return gr.Dataframe(value=rows, headers=header, visible=True), gr.DownloadButton(value=path, visible=True)
+
+    def _no_table(self):
+        return gr.Dataframe(visible=False), gr.DownloadButton(visible=False)
 
 
-def build(listener: Listener, visitors: Visitors) -> gr.Blocks:
-    """The page and its endpoints around one checkpoint."""
-    labels, rate = listener.labels, listener.sampling_rate
+def endpoints(listener: Listener) -> dict:
+    """The functions for programs, by their names; what is wrong with the input reaches the program as a sentence."""
 
-    def speak_up(function):
-        """Errors for visitors reach a program as sentences."""
-
-        @wraps(function)
-        def spoken(*arguments):
-            try:
-                return function(*arguments)
-            except ValueError as error:
-                raise gr.Error(str(error), print_exception=False) from None
-
-        return spoken
-
-    @speak_up
     def classify(clip: str) -> dict:
         """Hears the emotion in one clip of speech, up to a minute long.
 
@@ -80,7 +121,6 @@ def build(listener: Listener, visitors: Visitors) -> gr.Blocks:
         """
         return listener.hear(listener.load(clip)).as_row()
 
-    @speak_up
     def timeline(recording: str, window: float = 3.0, step: float = 3.0) -> dict:
         """Follows the emotions through a recording, up to fifteen minutes long.
 
@@ -92,13 +132,9 @@ def build(listener: Listener, visitors: Visitors) -> gr.Blocks:
         Returns:
             The mean probability of each emotion, and every window with its answer; "silence" where nobody speaks.
         """
-        spans = follow(recording, window, step)
-        rows = [
-            {"start": start, "end": end, **(answer.as_row() if answer else SILENCE)} for start, end, answer in spans
-        ]
-        return {"overall": overall(spans), "windows": rows}
+        heard = listener.follow(recording, window, step)
+        return {"overall": heard.overall, "windows": heard.as_rows()}
 
-    @speak_up
     def batch(clips: list[str]) -> list[dict]:
         """Hears the emotion in each of several clips, up to a minute long each.
 
@@ -108,192 +144,109 @@ def build(listener: Listener, visitors: Visitors) -> gr.Blocks:
         Returns:
             A row for each clip: its file name and its answer, or the problem with it.
         """
-        return hear_all(clips)
+        return listener.hear_files(clips)
 
-    def show_clip(path: str | None, request: gr.Request) -> str:
-        if not path:
-            return HINT.format("The answer appears here as soon as there is a clip.")
-        visitors.remember(request.session_hash, path)
-        try:
-            waveform = listener.load(path)
-        except ValueError as error:
-            return pictures.sentence(str(error))
-        answer = listener.hear(waveform)
-        evidence = listener.explain(waveform, answer)
-        return pictures.clip(answer, evidence, waveform, loudness(waveform, rate), pitch(waveform, rate), labels, rate)
-
-    def show_recording(path: str | None, window: float, step: float, request: gr.Request):
-        if not path:
-            hint = HINT.format("The timeline appears here as soon as there is a recording.")
-            return hint, gr.Dataframe(visible=False), gr.DownloadButton(visible=False)
-        visitors.remember(request.session_hash, path)
-        try:
-            spans = follow(path, window, step)
-        except ValueError as error:
-            return pictures.sentence(str(error)), gr.Dataframe(visible=False), gr.DownloadButton(visible=False)
-        header = ["start (s)", "end (s)", "emotion", "sure", *labels]
-        rows = [[round(start, 2), round(end, 2), *columns(answer)] for start, end, answer in spans]
-        return pictures.recording(spans, overall(spans), labels), *table("timeline.csv", header, rows, request)
-
-    def show_batch(paths: list[str] | None, request: gr.Request):
-        if not paths:
-            hint = HINT.format("The table appears here as soon as there are files.")
-            return hint, gr.Dataframe(visible=False), gr.DownloadButton(visible=False)
-        visitors.remember(request.session_hash, *paths)
-        try:
-            heard = hear_all(paths)
-        except ValueError as error:
-            return pictures.sentence(str(error)), gr.Dataframe(visible=False), gr.DownloadButton(visible=False)
-        header = ["file", "emotion", "sure", *labels, "problem"]
-        blank = dict.fromkeys(labels)
-        rows = [
-            [row["file"], row.get("emotion"), {True: "yes", False: "no"}.get(row.get("sure"))]
-            + list(row.get("probabilities", blank).values())
-            + [row.get("problem", "")]
-            for row in heard
-        ]
-        return "", *table("emotions.csv", header, rows, request)
-
-    def listen(chunk: str | None, live: Live, request: gr.Request):
-        """Takes in what the microphone sent since the last call, and answers at most every `LIVE_UPDATE` seconds."""
-        if not chunk:
-            return live, gr.skip()
-        visitors.remember(request.session_hash, chunk)
-        samples, microphone_rate = soundfile.read(chunk, dtype="float32", always_2d=True)
-        now = time.monotonic()
-        if now - live.updated > LIVE_WINDOW:
-            live.heard = live.heard[:0]
-        live.heard = np.concatenate([live.heard, samples.mean(1)])[-round(LIVE_WINDOW * microphone_rate) :]
-        if now - live.updated < LIVE_UPDATE:
-            return live, gr.skip()
-        live.updated = now
-        recent = live.heard[-round(LIVE_PAUSE * microphone_rate) :]
-        silent = np.percentile(loudness(recent, microphone_rate), 90) < SILENT_ROOM
-        answer = None if silent else listener.hear(listener.resample(live.heard, microphone_rate))
-        live.history = [entry for entry in live.history if now - entry[0] < pictures.MINUTE] + [(now, answer)]
-        return live, pictures.live(live.history, now, labels)
-
-    def follow(path: str, window: float, step: float):
-        if not (0.5 <= window <= 30 and 0.25 <= step <= 30):
-            raise ValueError(
-                f"The window is {window} s and the step {step} s; 0.5 to 30 s and 0.25 to 30 s are possible."
-            )
-        return listener.timeline(listener.load(path, LONGEST_RECORDING), window, step)
-
-    def hear_all(paths: list[str]) -> list[dict]:
-        if not paths:
-            raise ValueError("Upload one clip or more first.")
-        if len(paths) > MOST_FILES:
-            raise ValueError(f"These are {len(paths)} files; {MOST_FILES} is the most at once. Upload fewer.")
-        rows = []
-        for path in paths:
+    def in_sentences(function):
+        @wraps(function)
+        def spoken(*arguments):
             try:
-                rows.append({"file": Path(path).name, **listener.hear(listener.load(path)).as_row()})
+                return function(*arguments)
             except ValueError as error:
-                rows.append({"file": Path(path).name, "problem": str(error)})
-        return rows
+                raise gr.Error(str(error), print_exception=False) from None
 
-    def overall(spans: list) -> dict[str, float]:
-        heard = [list(answer.probabilities.values()) for _, _, answer in spans if answer]
-        return dict(zip(labels, np.mean(heard, axis=0).round(4).tolist(), strict=True)) if heard else {}
+        return spoken
 
-    def columns(answer: Answer | None) -> list:
-        if answer is None:
-            return ["silence", "", *[None] * len(labels)]
-        return [answer.emotion, "yes" if answer.sure else "no", *answer.as_row()["probabilities"].values()]
+    return {function.__name__: in_sentences(function) for function in (classify, timeline, batch)}
 
-    def table(name: str, header: list[str], rows: list[list], request: gr.Request):
-        """The rows on the page and as a file to download."""
-        path = Path(tempfile.mkdtemp(dir=os.environ["GRADIO_TEMP_DIR"]), name)
-        with path.open("w", newline="") as file:
-            csv.writer(file).writerows([header, *rows])
-        visitors.remember(request.session_hash, path)
-        shown = gr.Dataframe(value=rows, headers=header, visible=True)
-        return shown, gr.DownloadButton(value=str(path), visible=True)
 
+def build(listener: Listener, visitors: Visitors) -> gr.Blocks:
+    """The page with its five tabs, and the three endpoints."""
+    page = Page(listener, visitors)
+    private = {"api_visibility": "private"}
     with gr.Blocks(title="Speech emotion", analytics_enabled=False) as demo:
         gr.HTML(about.INTRODUCTION)
         with gr.Tab("Clip"), gr.Row():
             with gr.Column(min_width=320):
                 clip = gr.Audio(sources=["microphone", "upload"], type="filepath", label="Speak or upload", buttons=[])
                 gr.Examples(
-                    [[str(path)] for path in sorted((HERE / "examples").glob("*.flac"))],
+                    [[str(path)] for path in EXAMPLES],
                     [clip],
                     label="Or try a synthesised voice",
-                    example_labels=[
-                        path.stem.replace("_", ", ") for path in sorted((HERE / "examples").glob("*.flac"))
-                    ],
-                    api_visibility="private",
+                    example_labels=[path.stem.replace("_", ", ") for path in EXAMPLES],
+                    **private,
                 )
             with gr.Column(min_width=320):
-                clip_answer = gr.HTML(show_clip(None, None), elem_id="clip-answer")
+                clip_answer = gr.HTML(pictures.hint(HINTS["clip"]), elem_id="clip-answer")
         with gr.Tab("Live"):
-            microphone = gr.Audio(
-                sources=["microphone"],
-                type="filepath",
-                streaming=True,
-                label=f"Press Record and speak, up to {LIVE_LIMIT} s",
-            )
-            live_answer = gr.HTML(HINT.format("What I hear appears here, twice a second."), elem_id="live-answer")
-            live = gr.State(Live(), time_to_live=600)
+            stream_label = f"Press Record and speak, up to {LIVE_LIMIT} s"
+            stream = gr.Audio(sources=["microphone"], type="filepath", streaming=True, label=stream_label, buttons=[])
+            live_answer = gr.HTML(pictures.hint(HINTS["live"]), elem_id="live-answer")
+            microphone = gr.State(Microphone(), time_to_live=600)
         with gr.Tab("Long recording"):
-            long_clip = gr.Audio(
-                sources=["upload", "microphone"], type="filepath", label="A recording of minutes", buttons=[]
-            )
+            long_label = "A recording of minutes"
+            long_clip = gr.Audio(sources=["upload", "microphone"], type="filepath", label=long_label, buttons=[])
             with gr.Row():
                 window = gr.Slider(1, 10, 3, step=0.5, label="Window (s)", info="What one answer hears")
                 step = gr.Slider(0.5, 10, 3, step=0.5, label="Step (s)", info="From one window to the next")
-            long_answer = gr.HTML(
-                HINT.format("The timeline appears here as soon as there is a recording."), elem_id="long-answer"
-            )
-            long_csv = gr.DownloadButton("Download the table as CSV", visible=False)
+            long_answer = gr.HTML(pictures.hint(HINTS["recording"]), elem_id="long-answer")
+            long_csv = gr.DownloadButton("Download the table as CSV", variant="primary", visible=False)
             long_table = gr.Dataframe(visible=False, interactive=False, max_height=360, label="Windows")
         with gr.Tab("Batch"):
             files = gr.File(file_count="multiple", type="filepath", label=f"Up to {MOST_FILES} clips of speech")
-            batch_answer = gr.HTML(
-                HINT.format("The table appears here as soon as there are files."), elem_id="batch-answer"
-            )
-            batch_csv = gr.DownloadButton("Download the table as CSV", visible=False)
+            batch_answer = gr.HTML(pictures.hint(HINTS["batch"]), elem_id="batch-answer")
+            batch_csv = gr.DownloadButton("Download the table as CSV", variant="primary", visible=False)
             batch_table = gr.Dataframe(visible=False, interactive=False, max_height=480, label="Clips")
         with gr.Tab("About"):
             gr.HTML(about.page(listener))
 
-        quietly = {"api_visibility": "private", "show_progress": "minimal"}
-        clip.change(show_clip, clip, clip_answer, trigger_mode="always_last", **quietly)
-        microphone.stream(
-            listen,
-            [microphone, live],
-            [live, live_answer],
+        # Events of a finished upload, and no button: nothing can be pressed while a recording is on its way.
+        clip.change(page.clip, clip, clip_answer, trigger_mode="always_last", show_progress="minimal", **private)
+        stream.stream(
+            page.live,
+            [stream, microphone],
+            [microphone, live_answer],
             time_limit=LIVE_LIMIT,
             concurrency_limit=LIVE_VISITORS,
-            api_visibility="private",
             show_progress="hidden",
+            **private,
         )
-        long_outputs = [long_answer, long_table, long_csv]
         gr.on(
             [long_clip.change, window.release, step.release],
-            show_recording,
+            page.recording,
             [long_clip, window, step],
-            long_outputs,
+            [long_answer, long_table, long_csv],
             trigger_mode="always_last",
             concurrency_limit=1,
-            **quietly,
+            show_progress="minimal",
+            **private,
         )
-        files.change(show_batch, files, [batch_answer, batch_table, batch_csv], concurrency_limit=1, **quietly)
+        files.change(
+            page.batch,
+            files,
+            [batch_answer, batch_table, batch_csv],
+            trigger_mode="always_last",
+            concurrency_limit=1,
+            show_progress="minimal",
+            **private,
+        )
         with gr.Row(visible=False):
-            answer = gr.JSON()
-            gr.on([], classify, gr.Audio(type="filepath"), answer, api_name="classify")
-            gr.on([], timeline, [gr.Audio(type="filepath"), gr.Number(3), gr.Number(3)], answer, api_name="timeline")
-            gr.on([], batch, gr.File(file_count="multiple", type="filepath"), answer, api_name="batch")
+            inputs = {
+                "classify": [gr.Audio(type="filepath", label="Clip")],
+                "timeline": [gr.Audio(type="filepath", label="Recording"), gr.Number(3), gr.Number(3)],
+                "batch": [gr.File(file_count="multiple", type="filepath", label="Clips")],
+            }
+            for name, function in endpoints(listener).items():
+                gr.on([], function, inputs[name], gr.JSON(label="Answer"), api_name=name)
         demo.unload(visitors.leave)
     return demo
 
 
-SILENCE = {"emotion": "silence", "probability": None, "sure": None, "probabilities": None}
-
-
 def model_id() -> str:
-    """The checkpoint to serve: from the environment, from `model_id.txt`, or this repository's own."""
+    """The checkpoint to serve: from the environment, from `model_id.txt`, or this repository's own.
+
+    Raises:
+        ValueError: None of them is there.
+    """
     if chosen := os.environ.get("MODEL_ID"):
         return chosen
     if (pinned := HERE / "model_id.txt").is_file():
@@ -307,14 +260,14 @@ def model_id() -> str:
 
 
 def main() -> None:
-    torch.set_num_threads(max(1, len(os.sched_getaffinity(0))))
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    visitors = Visitors(Path(os.environ["GRADIO_TEMP_DIR"]))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
-        listener = Listener(model_id())
+        demo = build(Listener(model_id()), visitors)
     except (ValueError, OSError) as error:
         raise SystemExit(f"error: {error}") from None
-    visitors = Visitors(Path(os.environ["GRADIO_TEMP_DIR"]))
-    demo = build(listener, visitors)
-    visitors.start()
+    visitors.watch()
     demo.queue(max_size=QUEUE_LENGTH, default_concurrency_limit=2).launch(
         theme=THEME,
         css_paths=HERE / "page.css",

@@ -4,7 +4,8 @@ import json
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,12 @@ SHORTEST_CLIP = 0.1  # seconds
 LONGEST_CLIP = 60  # seconds
 LONGEST_RECORDING = 15 * 60  # seconds
 MOST_WINDOWS = 900  # of one recording
+SHORTEST_WINDOW, LONGEST_WINDOW = 0.5, 30.0  # seconds
+MOST_FILES = 50  # at once
+LIVE_WINDOW = 3.0  # seconds that a live answer hears
+LIVE_PAUSE = 1.0  # seconds of quiet that are silence
+LIVE_UPDATE = 0.35  # seconds from one live answer to the next, at least
+LIVE_MEMORY = 60.0  # seconds
 MOST_SAMPLES = 100_000_000  # of one file before resampling, all channels: 400 MB in memory
 SILENT_CLIP = -60.0  # dB below full scale; recordings of actors go down to -50
 SILENT_ROOM = -45.0  # dB below full scale; a live microphone hears the room as well
@@ -66,6 +73,56 @@ class Evidence:
 
     spectrogram: np.ndarray  # (n_mels, n_frames), normalised log-mel
     evidence: np.ndarray  # (n_mels, n_frames), 0 to 1
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Start and end (seconds) of every window with its answer, None where nobody speaks."""
+
+    windows: list[tuple[float, float, Answer | None]]
+    labels: list[str]
+
+    @property
+    def n_silent(self) -> int:
+        return sum(answer is None for _, _, answer in self.windows)
+
+    @property
+    def overall(self) -> dict[str, float]:
+        """Mean probabilities where somebody speaks; empty where nobody does."""
+        heard = [list(answer.probabilities.values()) for _, _, answer in self.windows if answer]
+        return dict(zip(self.labels, np.mean(heard, axis=0).round(4).tolist(), strict=True)) if heard else {}
+
+    def as_rows(self) -> list[dict]:
+        """Plain values, as the endpoint returns them."""
+        silence = {"emotion": "silence", "probability": None, "sure": None, "probabilities": None}
+        return [
+            {"start": start, "end": end, **(answer.as_row() if answer else silence)}
+            for start, end, answer in self.windows
+        ]
+
+
+@dataclass
+class Microphone:
+    """What one visitor's microphone has sent: a few seconds of sound and a minute of answers."""
+
+    sound: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.float32))  # at the microphone's rate
+    history: list[tuple[float, Answer | None]] = field(default_factory=list)  # time in seconds, None for silence
+    answered: float = 0.0  # time of the last answer, seconds
+
+    def hear(self, path: str, listener: "Listener") -> bool:
+        """Takes in one piece of sound; True where there is a new answer at the end of the history."""
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        now = time.monotonic()
+        if now - self.answered > LIVE_WINDOW:
+            self.sound = self.sound[:0]
+        self.sound = np.concatenate([self.sound, samples.mean(1)])[-round(LIVE_WINDOW * rate) :]
+        if now - self.answered < LIVE_UPDATE:
+            return False
+        self.answered = now
+        silent = np.percentile(loudness(self.sound[-round(LIVE_PAUSE * rate) :], rate), 90) < SILENT_ROOM
+        answer = None if silent else listener.hear(soxr.resample(self.sound, rate, listener.sampling_rate))
+        self.history = [entry for entry in self.history if now - entry[0] < LIVE_MEMORY] + [(now, answer)]
+        return True
 
 
 class Listener:
@@ -138,6 +195,24 @@ class Listener:
             raise ValueError("I cannot read this file as audio. Upload it as WAV, FLAC, MP3, OGG or M4A.")
         return np.frombuffer(decoded.stdout, dtype=np.float32)
 
+    def hear_files(self, paths: list[str] | None) -> list[dict]:
+        """A row for each file: its name and its answer, or the problem with it.
+
+        Raises:
+            ValueError: There is none, or there are more than `MOST_FILES`.
+        """
+        if not paths:
+            raise ValueError("Upload one clip or more first.")
+        if len(paths) > MOST_FILES:
+            raise ValueError(f"These are {len(paths)} files; {MOST_FILES} is the most at once. Upload fewer.")
+        rows = []
+        for path in paths:
+            try:
+                rows.append({"file": Path(path).name, **self.hear(self.load(path)).as_row()})
+            except ValueError as error:
+                rows.append({"file": Path(path).name, "problem": str(error)})
+        return rows
+
     @torch.inference_mode()
     def hear(self, waveform: np.ndarray) -> Answer:
         """Classifies one clip, `(n_samples,)`."""
@@ -153,12 +228,21 @@ class Listener:
         n_frames = min(evidence.shape[-1], len(waveform) // self.config.hop_length + 1)
         return Evidence(spectrogram[:, :n_frames].numpy(), evidence[:, :n_frames].numpy())
 
-    def timeline(self, waveform: np.ndarray, window: float, step: float) -> list[tuple[float, float, Answer | None]]:
-        """Start, end (seconds) and answer of every window; the answer is None where nobody speaks.
+    def follow(self, path: str | None, window: float, step: float) -> "Timeline":
+        """Follows the emotions through a recording.
+
+        Args:
+            path: The recording.
+            window: Length of the window that one answer hears, seconds.
+            step: From the start of one window to the next, seconds.
 
         Raises:
-            ValueError: There would be more than `MOST_WINDOWS` windows.
+            ValueError: As `load`; or window or step are out of range, or make more than `MOST_WINDOWS` windows.
         """
+        for name, seconds in (("window", window), ("step", step)):
+            if seconds is None or not SHORTEST_WINDOW <= seconds <= LONGEST_WINDOW:
+                raise ValueError(f"The {name} is {seconds} s; {SHORTEST_WINDOW} to {LONGEST_WINDOW} s are possible.")
+        waveform = self.load(path, LONGEST_RECORDING)
         n_windows = len(waveform) / self.sampling_rate / step
         if n_windows > MOST_WINDOWS:
             raise ValueError(
@@ -166,16 +250,12 @@ class Listener:
                 "Choose a longer step."
             )
         spans, probabilities = self.model.timeline(torch.from_numpy(waveform), window, step)
-        timeline = []
+        answers = []
         for (start, end), values in zip(spans.tolist(), probabilities.tolist(), strict=True):
             heard = waveform[round(start * self.sampling_rate) : round(end * self.sampling_rate)]
             silent = loudness(heard, self.sampling_rate).max() < SILENT_CLIP
-            timeline.append((start, end, None if silent else self._answer(values)))
-        return timeline
-
-    def resample(self, waveform: np.ndarray, rate: int) -> np.ndarray:
-        """From a microphone's rate to the checkpoint's."""
-        return soxr.resample(waveform, rate, self.sampling_rate)
+            answers.append((round(start, 3), round(end, 3), None if silent else self._answer(values)))
+        return Timeline(answers, self.labels)
 
     def _inputs(self, waveform: np.ndarray) -> dict:
         # Few different lengths keep the convolution kernels that oneDNN caches, and with them the memory, few.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 import numpy as np
-from hearing import Answer, Evidence
+from hearing import LIVE_MEMORY, LIVE_UPDATE, LIVE_WINDOW, Answer, Evidence, Timeline
 from PIL import Image
 
 COLOURS = ["#7d8799", "#1f9e94", "#d08a00", "#3b76d6", "#d93d42", "#8353cf", "#5b9440", "#d6559b", "#a8663a", "#4f6d7a"]
@@ -14,7 +14,6 @@ MOST_COLUMNS = 900  # pixels of a spectrogram or steps of a line; more than a pa
 INK = np.array([[13, 16, 26], [43, 52, 78], [96, 112, 143], [168, 183, 204], [240, 244, 250]])  # dark to light, RGB
 LOUDNESS_RANGE = (-60.0, 0.0)  # dB below full scale
 PITCH_RANGE = (60.0, 600.0)  # Hz
-MINUTE = 60.0  # seconds of the live timeline
 
 
 def colour(labels: Sequence[str], label: str) -> str:
@@ -22,8 +21,13 @@ def colour(labels: Sequence[str], label: str) -> str:
     return COLOURS[list(labels).index(label) % len(COLOURS)]
 
 
+def hint(text: str) -> str:
+    """What will be here."""
+    return f'<p class="hint">{escape(text)}</p>'
+
+
 def sentence(text: str) -> str:
-    """Something that went wrong, or that there is nothing yet."""
+    """What went wrong."""
     return f'<p class="sentence" role="alert">{escape(text)}</p>'
 
 
@@ -83,54 +87,61 @@ def clip(
     )
 
 
-def recording(timeline: list[tuple[float, float, Answer | None]], overall: dict[str, float], labels) -> str:
+def recording(timeline: Timeline) -> str:
     """A long recording: its emotions over time, and how they share it."""
-    end = timeline[-1][1]
-    columns = "".join(
-        _stack(start, stop - start, answer, labels, end)
-        for (start, _, answer), stop in zip(timeline, [span[0] for span in timeline[1:]] + [end], strict=True)
-    )
-    picture = _svg(columns, f"Probability of every emotion over {_clock(end)} minutes", "stack")
-    heard = [answer for _, _, answer in timeline if answer]
-    if not heard:
+    labels, windows, overall = timeline.labels, timeline.windows, timeline.overall
+    if not overall:
         return sentence("I hear only silence in this recording.")
-    first = max(overall, key=overall.get)
-    silent = len(timeline) - len(heard)
+    end = windows[-1][1]
+    columns = ""
+    for (start, _, answer), following in zip(windows, [*(start for start, _, _ in windows[1:]), end], strict=True):
+        columns += _stack(1000 * start / end, 1000 * (following - start) / end, answer, labels)
+    picture = _svg(columns, f"Probability of every emotion over {_clock(end)} minutes", "stack")
+    likeliest = max(overall, key=overall.get)
     return (
-        f'<section class="answer"><h2 class="headline"><span class="dot" style="background:{colour(labels, first)}">'
-        f"</span>Mostly {escape(first)} <small>{len(timeline)} windows, {silent} of them silent</small></h2>"
+        f'<section class="answer"><h2 class="headline"><span class="dot" style="background:{colour(labels, likeliest)}">'
+        f"</span>Mostly {escape(likeliest)} <small>{len(windows)} windows, {timeline.n_silent} of them silent</small></h2>"
         f'<div class="tracks">{_track("Emotions over time", "the taller, the likelier", picture, "tall")}'
         f"{_time_axis(end)}</div>{legend(labels)}"
         f"{bars(overall, labels, 'Overall: mean probability where somebody speaks')}</section>"
     )
 
 
-def live(history: list[tuple[float, Answer | None]], now: float, labels: Sequence[str]) -> str:
+def batch(rows: list[dict]) -> str:
+    """How many of several files were heard."""
+    n_bad = sum("problem" in row for row in rows)
+    bad = f"{n_bad} could not be heard, and the table says why" if n_bad else ""
+    return f'<section class="answer"><h2 class="headline">{len(rows) - n_bad} of {len(rows)} clips heard<small>{bad}</small></h2></section>'
+
+
+def live(history: list[tuple[float, Answer | None]], labels: Sequence[str]) -> str:
     """What the microphone hears now, and over the last minute.
 
     Args:
         history: Time (seconds) and answer of each update, None for silence, oldest first.
-        now: The time now, on the same clock.
         labels: All labels in the checkpoint's order.
     """
-    answer = history[-1][1]
+    now, answer = history[-1]
     silence = '<h2 class="headline"><span class="dot"></span>Silence <small>say something</small></h2>'
     probabilities = answer.probabilities if answer else dict.fromkeys(labels, 0.0)
-    columns = ""
-    for (start, heard), following in zip(history, [*(time for time, _ in history[1:]), now], strict=True):
-        x, width = 1000 * (1 - (now - start) / MINUTE), 1000 * min(max(following - start, 0.4), 1.0) / MINUTE
+    columns, before = "", history[0][0] - LIVE_UPDATE
+    for time, heard in history:
+        x, width = 1000 * (1 - (now - time) / LIVE_MEMORY), 1000 * min(time - before, 1.0) / LIVE_MEMORY
+        before = time
         height = 100 * heard.probability if heard else 3
         kind = (
             f'fill="{colour(labels, heard.emotion)}" opacity="{1 if heard.sure else 0.4}"' if heard else 'class="mute"'
         )
-        columns += f'<rect x="{x:.1f}" y="{100 - height:.1f}" width="{width:.2f}" height="{height:.1f}" {kind}/>'
+        columns += (
+            f'<rect x="{x - width:.1f}" y="{100 - height:.1f}" width="{width:.2f}" height="{height:.1f}" {kind}/>'
+        )
     picture = _svg(columns, "The likeliest emotion over the last minute", "stack")
     axis = (
         '<div class="axis"><span style="left:0">60 s ago</span><span style="left:50%">30 s</span><span>now</span></div>'
     )
     return (
         f'<section class="answer">{headline(answer, labels) if answer else silence}'
-        f"{bars(probabilities, labels, 'Probability of each emotion, last three seconds')}"
+        f"{bars(probabilities, labels, f'Probability of each emotion, last {LIVE_WINDOW:.0f} seconds')}"
         f'<div class="tracks">{_track("The last minute", "the taller, the likelier; pale: not sure", picture, "tall")}'
         f"{axis}</div>{legend(labels)}</section>"
     )
@@ -234,9 +245,8 @@ def _line(values: np.ndarray, limits: Sequence[float], kind: str) -> str:
     return _svg(f'<path d="{path}" vector-effect="non-scaling-stroke"/>', kind.capitalize(), kind)
 
 
-def _stack(start: float, length: float, answer: Answer | None, labels: Sequence[str], end: float) -> str:
+def _stack(x: float, width: float, answer: Answer | None, labels: Sequence[str]) -> str:
     """One window as a stack of all probabilities."""
-    x, width = 1000 * start / end, 1000 * length / end
     if answer is None:
         return f'<rect class="mute" x="{x:.2f}" y="97" width="{width:.2f}" height="3"/>'
     stack, top = "", 100.0

@@ -1,5 +1,6 @@
 """What visitors leave behind, and its deletion."""
 
+import atexit
 import shutil
 import threading
 import time
@@ -28,10 +29,11 @@ class Visitors:
         self.kept: set[Path] = set()
         self.lock = threading.Lock()
 
-    def start(self) -> None:
-        """Keeps what is there now (the examples), and sweeps from now on."""
+    def watch(self) -> None:
+        """Keeps what is there now (the examples), sweeps from now on, and deletes everything in the end."""
         self.kept = set(self.folder.rglob("*"))
         threading.Thread(target=self._sweep_forever, daemon=True).start()
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
 
     def remember(self, visitor: str, *paths: str | Path) -> None:
         """These files are this visitor's."""
