@@ -7,6 +7,7 @@
     uv run train.py --dataset_name build/corpus --do_train False --model_name_or_path build/model         evaluation alone
     uv run train.py --dataset_name build/corpus --model_dir build/plain --augmentation False \\
         --model_config '{"architecture": "plain", "width": 16}'                               the plain CNN
+    uv run train.py --dataset_name build/corpus --push_to_hub --hub_model_id you/model        and publish the model
     uv run torchrun --nproc_per_node 2 train.py --use_cpu True --dataset_name build/corpus    two CPU processes
 
 The run's checkpoints and logs go to --output_dir (build/run), the model as it would be published to --model_dir
@@ -19,6 +20,7 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +39,8 @@ from modeling.training.augmentation import Augmentation
 from modeling.training.calibration import calibrate
 from modeling.training.data import HELD_OUT_SHARE, Clips, DataArguments, Fold, load, make_folds, own_labels
 from modeling.training.evaluation import evaluate_clips, score
-from modeling.training.model_folder import save_model
+from modeling.training.model_folder import complete_save, save_model
+from modeling.training.push import PushToHub
 from modeling.training.trainer import EmotionTrainer, collator, predict
 
 DEMO_RECIPE = {"num_train_epochs": 8}
@@ -109,6 +112,7 @@ def main() -> None:
             splits = load(data_arguments, None if training_arguments.do_train else labels_of(model_arguments))
         folds = make_folds(splits, data_arguments, training_arguments.seed)
         check_folders(model_arguments, data_arguments, training_arguments)
+        push = prepare_push(training_arguments, dataset_card, len(folds))
     except ValueError as error:
         raise SystemExit(f"train.py: {error}") from error
     possible = own_labels(splits, data_arguments)
@@ -117,7 +121,7 @@ def main() -> None:
     for number, fold in enumerate(folds):
         if training_arguments.do_train:
             directory = Path(training_arguments.output_dir, f"fold-{number}" if len(folds) > 1 else "")
-            model, history = train(fold, possible, directory, model_arguments, data_arguments, training_arguments)
+            model, history = train(fold, possible, directory, model_arguments, data_arguments, training_arguments, push)
         else:
             model = MelCNNForAudioClassification.from_pretrained(model_arguments.model_name_or_path)
         if training_arguments.process_index == 0:
@@ -145,6 +149,11 @@ def main() -> None:
     print(f"\n{report.title(evaluation)}\n\n{report.table(evaluation)}\n\nWritten to {folder}/.")
     if data_arguments.is_demo:
         print(NEXT_STEPS)
+    if push:
+        try:
+            push.publish(folder)
+        except ValueError as error:
+            raise SystemExit(f"train.py: {folder} is finished, but not published: {error}") from error
 
 
 def parse_arguments() -> tuple[ModelArguments, DataArguments, RecipeArguments]:
@@ -199,6 +208,15 @@ def check_folders(
         )
 
 
+def prepare_push(arguments: RecipeArguments, dataset_card: dict, n_folds: int) -> PushToHub | None:
+    """What pushes to the Hub where that is asked for; a name or a token that will not do is said before training."""
+    if not arguments.push_to_hub:
+        return None
+    if not arguments.do_train or n_folds > 1:
+        raise ValueError("--push_to_hub publishes the one model that is trained; modeling.publish takes any folder.")
+    return PushToHub(arguments, partial(complete_save, dataset_card=dataset_card))
+
+
 def train(
     fold: Fold,
     possible: dict[str, list[int]],
@@ -206,6 +224,7 @@ def train(
     model_arguments: ModelArguments,
     data_arguments: DataArguments,
     training_arguments: RecipeArguments,
+    push: PushToHub | None,
 ) -> tuple[MelCNNForAudioClassification, list[dict]]:
     """Trains on a fold and calibrates on its validation clips; returns the model of the best epoch and the history."""
     data = fold.train
@@ -240,6 +259,8 @@ def train(
     )
     if model_arguments.early_stopping_patience:
         trainer.add_callback(EarlyStoppingCallback(model_arguments.early_stopping_patience))
+    if push:
+        trainer.add_callback(push)
     trainer.train(resume_from_checkpoint=resume)
     model = trainer.accelerator.unwrap_model(trainer.model)
     if trainer.is_world_process_zero():

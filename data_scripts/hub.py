@@ -78,14 +78,13 @@ def publish_folder(
 
 
 def create_repository(
-    repo_id: str, repo_type: str, *, private: bool = False, revision: str | None = None, token: str | None = None
+    repo_id: str, repo_type: str, *, private: bool = False, revision: str | None = None, token: str
 ) -> str:
-    """Makes sure that a repository and its branch are there and may be written to; returns the address.
+    """Makes sure that a repository and its branch are there; returns the address.
 
     Raises:
-        ValueError: the token, the rights or the network does not allow it, or it is public and was to be private.
+        ValueError: the rights or the network does not allow it, or it is public and was to be private.
     """
-    token = check_access(repo_id, token)
     api = HfApi(token=token)
     with hub_errors(repo_id, token):
         sdk = {"space_sdk": "gradio"} if repo_type == "space" else {}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from transformers import TrainerState
 
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
@@ -88,6 +89,22 @@ def write_card(folder: Path, evaluation: dict, dataset_card: dict, n_parameters:
     ModelCard(card).save(folder / "README.md")
 
 
+def complete_save(folder: Path, state: TrainerState, dataset_card: dict) -> None:
+    """Adds to a save in the middle of training what it lacks to be published: metric and card, which claims no figures."""
+    shutil.copy(METRICS, folder)
+    data = ModelCardData(
+        license=_model_license(dataset_card),
+        library_name="transformers",
+        pipeline_tag="audio-classification",
+        tags=["speech-emotion-recognition", "mel-spectrogram", "custom_code"]
+        + ["synthetic"] * ("synthetic" in dataset_card.get("tags", [])),
+    )
+    card = PROGRESS_CARD.format(
+        metadata=data.to_yaml(), step=state.global_step, n_steps=state.max_steps, license=_license_text(dataset_card)
+    )
+    ModelCard(card).save(folder / "README.md")
+
+
 def _model_license(dataset_card: dict) -> str | None:
     """The strictest that follows from the data: a model of RAVDESS is shared alike."""
     licenses = np.atleast_1d(dataset_card.get("license", [])).tolist()
@@ -107,6 +124,19 @@ def _license_text(dataset_card: dict) -> str:
 SYNTHETIC_WARNING = """
 > **Trained on synthetic voices.** A demonstration that the line from corpus to checkpoint works. Every figure here is
 > on synthetic voices, and says nothing about people.
+"""
+
+PROGRESS_CARD = """---
+{metadata}
+---
+
+# mel-emotion, training in progress
+
+Weights after {step} of {n_steps} steps. Figures follow when the training has ended.
+
+## Licence
+
+{license}
 """
 
 CARD = """---

@@ -12,7 +12,7 @@ from pathlib import Path
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import HubStrategy
 
-from data_scripts.hub import create_repository, publish_folder
+from data_scripts.hub import check_access, create_repository, publish_folder
 from modeling.publish import MODEL_FILES
 
 PICKLES = ("*.pt", "*.pth", "*.bin", "*.pkl")
@@ -28,22 +28,23 @@ class PushToHub(TrainerCallback):
 
     Args:
         args: those of the run; their ``push_to_hub`` is switched off, so that `Trainer` does not push as well.
-        write_card: given the folder of a save, writes what a save lacks: card, licence, metric.
+        complete: given the folder of a save and the trainer's state, adds what a save lacks: card and metric.
 
     Raises:
         ValueError: the repository cannot be written to, said before anything is trained.
     """
 
-    def __init__(self, args: TrainingArguments, write_card: Callable[[Path, TrainerState], None]):
+    def __init__(self, args: TrainingArguments, complete: Callable[[Path, TrainerState], None]):
         if not args.hub_model_id:
             raise ValueError("--push_to_hub needs to know where to: --hub_model_id OWNER/NAME")
         args.push_to_hub = False
-        self.write_card = write_card
+        self.complete = complete
         self.strategy = HubStrategy(args.hub_strategy)
-        self.checkpoints: dict[str, Path] = {}
+        self.saves = tempfile.TemporaryDirectory()
         self.repo_id = args.hub_model_id
-        self.where = {"private": bool(args.hub_private_repo), "revision": args.hub_revision, "token": args.hub_token}
+        self.where = {"private": bool(args.hub_private_repo), "revision": args.hub_revision}
         if args.process_index == 0:
+            self.where["token"] = check_access(self.repo_id, args.hub_token)
             create_repository(self.repo_id, "model", **self.where)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
@@ -52,11 +53,13 @@ class PushToHub(TrainerCallback):
             return
         saved = Path(args.output_dir, f"checkpoint-{state.global_step}")
         if self.strategy in IN_REPOSITORY:
-            self.checkpoints[IN_REPOSITORY[self.strategy].format(step=state.global_step)] = saved
+            kept = Path(self.saves.name, IN_REPOSITORY[self.strategy].format(step=state.global_step))
+            shutil.rmtree(kept, ignore_errors=True)
+            shutil.copytree(saved, kept, ignore=shutil.ignore_patterns(*PICKLES))
         with tempfile.TemporaryDirectory() as staged:
             work_files = shutil.ignore_patterns(*PICKLES, "trainer_state.json")
             shutil.copytree(saved, staged, ignore=work_files, dirs_exist_ok=True)
-            self.write_card(Path(staged), state)
+            self.complete(Path(staged), state)
             try:
                 self.publish(Path(staged), report=lambda line: None)
                 print(f"step {state.global_step}: pushed to {self.repo_id}")
@@ -70,9 +73,6 @@ class PushToHub(TrainerCallback):
             ValueError: it could not be published; one line with the remedy.
         """
         with tempfile.TemporaryDirectory() as staged:
-            for name, folder in {".": model, **self.checkpoints}.items():
-                if folder.is_dir():
-                    shutil.copytree(
-                        folder, Path(staged, name), ignore=shutil.ignore_patterns(*PICKLES), dirs_exist_ok=True
-                    )
+            for folder in (self.saves.name, model):
+                shutil.copytree(folder, staged, ignore=shutil.ignore_patterns(*PICKLES), dirs_exist_ok=True)
             publish_folder(Path(staged), self.repo_id, "model", allow=MODEL_FILES, report=report, **self.where)
