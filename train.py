@@ -37,7 +37,16 @@ from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training import report
 from modeling.training.augmentation import Augmentation
 from modeling.training.calibration import calibrate
-from modeling.training.data import HELD_OUT_SHARE, Clips, DataArguments, Fold, load, make_folds, own_labels
+from modeling.training.data import (
+    HELD_OUT_SHARE,
+    Clips,
+    DataArguments,
+    Fold,
+    load,
+    make_folds,
+    own_labels,
+    without_conflicts,
+)
 from modeling.training.evaluation import evaluate_clips, score
 from modeling.training.model_folder import complete_save, save_model
 from modeling.training.push import PushToHub
@@ -135,6 +144,7 @@ def main() -> None:
         "dataset": name_of(data_arguments),
         "split": data_arguments.eval_split_name,
         "protocol": protocol(data_arguments),
+        "unseen_speakers": all(hears_new_voices(fold, data_arguments.speaker_column_name) for fold in folds),
         "synthetic": "synthetic" in dataset_card.get("tags", []),
         "labels": list(model.config.id2label.values()),
         **evaluate_clips(np.concatenate(probabilities), evaluated, data_arguments, possible),
@@ -227,9 +237,7 @@ def train(
     push: PushToHub | None,
 ) -> tuple[MelCNNForAudioClassification, list[dict]]:
     """Trains on a fold and calibrates on its validation clips; returns the model of the best epoch and the history."""
-    data = fold.train
-    if "label_conflict" in data.column_names:
-        data = data.select(np.flatnonzero(~np.asarray(data["label_conflict"], dtype=bool)))
+    data = without_conflicts(fold.train)
     set_seed(training_arguments.seed)
     model = make_model(model_arguments, data.features[data_arguments.label_column_name].names)
     if model_arguments.augmentation:
@@ -241,6 +249,7 @@ def train(
             shutil.rmtree(checkpoint)
     elif resume.lower() == "true":
         resume = get_last_checkpoint(directory) if directory.is_dir() else None
+        print(f"Going on from {resume}." if resume else f"No checkpoint in {directory}: training from the start.")
 
     def compute_metrics(prediction) -> dict:
         probabilities = torch.softmax(torch.as_tensor(prediction.predictions), -1).numpy()
@@ -303,6 +312,13 @@ def protocol(arguments: DataArguments) -> str:
         return f"{arguments.eval_split_name} split"
     leak = " (voices are shared with training)" if arguments.split_by == "file" else ""
     return f"{arguments.folds} of {max(arguments.folds, HELD_OUT_SHARE)} folds by {arguments.split_by}{leak}"
+
+
+def hears_new_voices(fold: Fold, speaker_column: str | None) -> bool:
+    """Whether it is certain that no voice of the evaluation was trained on."""
+    if speaker_column is None:
+        return False
+    return set(fold.train[speaker_column]).isdisjoint(fold.evaluation[speaker_column])
 
 
 def copy_with(arguments: RecipeArguments, **changes) -> RecipeArguments:

@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from datasets import Audio, ClassLabel, Dataset, DatasetDict, concatenate_datasets, load_dataset
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".opus", ".aif", ".aiff"}
 HELD_OUT_SHARE = 5  # one clip, or speaker, in five
 
 
@@ -61,7 +63,10 @@ def load(arguments: DataArguments, label_names: list[str] | None = None) -> Data
     Raises:
         ValueError: A column is missing, or a label is not one of `label_names`.
     """
-    splits = load_dataset(arguments.dataset_name, arguments.dataset_config_name)
+    if is_folder_of_classes(Path(arguments.dataset_name)):
+        splits = _load_folder_of_classes(Path(arguments.dataset_name))
+    else:
+        splits = load_dataset(arguments.dataset_name, arguments.dataset_config_name)
     columns = next(iter(splits.values())).column_names
     for option in ("audio_column_name", "label_column_name", "speaker_column_name"):
         name = getattr(arguments, option)
@@ -73,6 +78,25 @@ def load(arguments: DataArguments, label_names: list[str] | None = None) -> Data
         arguments.speaker_column_name = "speaker_id"
     splits = splits.cast_column(arguments.audio_column_name, Audio(decode=False))
     return _with_labels(splits, arguments.label_column_name, label_names)
+
+
+def is_folder_of_classes(folder: Path) -> bool:
+    """Whether a folder holds nothing but folders of audio, one for each class, or train/validation/test of them."""
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    return bool(files) and all(path.suffix.lower() in AUDIO_SUFFIXES and path.parent != folder for path in files)
+
+
+def _load_folder_of_classes(folder: Path) -> DatasetDict:
+    """What `load_dataset("audiofolder")` gives, which would need torchcodec and FFmpeg even to list the files."""
+    splits = {}
+    for path in sorted(folder.rglob("*.*")):
+        parts = path.relative_to(folder).parts
+        if path.is_file() and not path.name.startswith("."):
+            split = parts[0] if len(parts) > 2 and parts[0] in ("train", "validation", "test") else "train"
+            rows = splits.setdefault(split, {"audio": [], "label": []})
+            rows["audio"].append(str(path))
+            rows["label"].append(path.parent.name)
+    return DatasetDict({split: Dataset.from_dict(rows) for split, rows in splits.items()})
 
 
 def _with_labels(splits: DatasetDict, column: str, label_names: list[str] | None) -> DatasetDict:
@@ -194,6 +218,11 @@ def own_labels(splits: DatasetDict, arguments: DataArguments) -> dict[str, list[
     return {corpus: sorted(found) for corpus, found in labels.items()}
 
 
+def without_conflicts(data: Dataset) -> Dataset:
+    """Leaves out the clips that are known to carry a wrong label, in datasets that say so."""
+    return data.select(np.flatnonzero(~np.asarray(column(data, "label_conflict", False), dtype=bool)))
+
+
 def column(data: Dataset, name: str | None, default=None) -> list:
     """A column's values, or the default for every row where there is no such column."""
     return list(data[name]) if name in data.column_names else [default] * len(data)
@@ -211,6 +240,9 @@ def decode(audio: dict, sampling_rate: int) -> np.ndarray:
         )
     except soundfile.LibsndfileError as error:
         raise ValueError(f"{audio['path']} cannot be read as audio: {error}. Repair or remove the file.") from error
+    if not len(waveform) or not np.isfinite(waveform).all():
+        fault = "samples that are NaN or infinite" if len(waveform) else "no samples"
+        raise ValueError(f"{audio['path']} has {fault}. Repair or remove the file.")
     waveform = waveform.mean(1)
     return waveform if rate == sampling_rate else soxr.resample(waveform, rate, sampling_rate)
 

@@ -82,6 +82,7 @@ def write_card(folder: Path, evaluation: dict, dataset_card: dict, n_parameters:
         n_parameters=f"{n_parameters / 1e6:.2f} million",
         dataset=dataset_card.get("pretty_name", evaluation["dataset"]),
         title=report.title(evaluation),
+        voices="No speaker of these clips was trained on." if evaluation["unseen_speakers"] else VOICES_SHARED,
         table=report.table(evaluation),
         pictures="\n\n".join(pictures),
         license=_license_text(dataset_card),
@@ -120,6 +121,8 @@ def _license_text(dataset_card: dict) -> str:
         "The code is under Apache-2.0."
     )
 
+
+VOICES_SHARED = "Voices may be shared between training and these clips, so the figures flatter the model."
 
 SYNTHETIC_WARNING = """
 > **Trained on synthetic voices.** A demonstration that the line from corpus to checkpoint works. Every figure here is
@@ -162,8 +165,8 @@ Probabilities are calibrated: the temperature, chosen on validation speakers, is
 
 ## Figures
 
-{title}. Speakers that the model has not met; 95 % intervals bootstrapped over speakers. Among the labels that the
-clip's own corpus has, unless "any label" is said.
+{title}. {voices} Intervals hold 95 %, bootstrapped over speakers. Among the labels that the clip's own corpus has, unless
+"any label" is said.
 
 {table}
 

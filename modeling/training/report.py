@@ -22,7 +22,8 @@ def write_report(folder: Path, evaluation: dict, history: list[dict] | None = No
 
     Args:
         folder: An existing folder.
-        evaluation: As `evaluate_clips` returns it, with `labels`, `split`, `dataset` and `synthetic` beside.
+        evaluation: As `evaluate_clips` returns it, with `dataset`, `split`, `protocol`, `labels`, `unseen_speakers`
+            and `synthetic` beside.
         history: `log_history` of the Trainer; without it there are no training curves.
     """
     (folder / "evaluation.json").write_text(json.dumps(evaluation, indent=1) + "\n")
@@ -38,7 +39,8 @@ def write_report(folder: Path, evaluation: dict, history: list[dict] | None = No
 
 def table(evaluation: dict) -> str:
     """The evaluation as a Markdown table: a line for all clips, and one for every corpus and gender."""
-    lines = ["| speakers unseen in training | clips | speakers | " + " | ".join(SHORT_NAMES.values()) + " |"]
+    voices = "speakers unseen in training" if evaluation["unseen_speakers"] else "speakers perhaps met in training"
+    lines = [f"| {voices} | clips | speakers | " + " | ".join(SHORT_NAMES.values()) + " |"]
     lines.append("|---" * (3 + len(SHORT_NAMES)) + "|")
     rows = {"all, any label": evaluation["all"]["raw"], "all": evaluation["all"]["own_labels"]}
     for group in ("corpus", "gender"):

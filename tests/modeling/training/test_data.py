@@ -1,0 +1,155 @@
+"""Columns, labels, protocols and decoding."""
+
+import numpy as np
+import pytest
+import soundfile
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+
+from modeling.training.data import Clips, DataArguments, decode, load, make_folds, own_labels
+
+
+def dataset(n_speakers=10, corpora=("a", "b"), splits=("train", "validation")) -> DatasetDict:
+    """Undecoded clips: four labels and eight clips a speaker; corpus b has no label 3."""
+    features = Features(
+        {name: Value("string") for name in ("audio", "speaker_id", "corpus")}
+        | {"emotion": ClassLabel(names=["neutral", "happy", "sad", "calm"])}
+    )
+    rows = {split: [] for split in splits}
+    for number in range(n_speakers):
+        corpus = corpora[number % len(corpora)]
+        split = splits[-1] if number >= n_speakers - 2 else splits[0]
+        for clip in range(8):
+            label = clip % (4 if corpus == "a" else 3)
+            row = {"audio": f"{number}-{clip}", "speaker_id": f"speaker_{number}", "corpus": corpus, "emotion": label}
+            rows[split].append(row)
+    return DatasetDict({split: Dataset.from_list(found, features=features) for split, found in rows.items()})
+
+
+def arguments(**options) -> DataArguments:
+    return DataArguments(**{"dataset_name": "made up", "speaker_column_name": "speaker_id"} | options)
+
+
+def speakers(split) -> set:
+    return set(split["speaker_id"])
+
+
+def test_official_splits_are_taken_as_they_are():
+    splits = dataset()
+    (fold,) = make_folds(splits, arguments(), seed=0)
+    assert (len(fold.train), len(fold.validation)) == (64, 16)
+    assert fold.evaluation is fold.validation
+
+
+def test_missing_split_is_an_error_that_names_those_there_are():
+    with pytest.raises(ValueError, match=r"no split 'test'.*train, validation"):
+        make_folds(dataset(), arguments(eval_split_name="test"), seed=0)
+
+
+def test_folds_by_speaker_hold_every_speaker_out_once_and_never_choose_on_the_reported_voice():
+    folds = make_folds(dataset(), arguments(split_by="speaker", folds=5), seed=0)
+    held_out = [speaker for fold in folds for speaker in speakers(fold.evaluation)]
+    assert sorted(held_out) == sorted(f"speaker_{number}" for number in range(10))
+    for fold in folds:
+        parts = [speakers(part) for part in (fold.train, fold.validation, fold.evaluation)]
+        assert sum(len(part) for part in parts) == len(set.union(*parts)) == 10
+
+
+def test_test_speakers_stay_out_of_other_protocols():
+    splits = dataset(splits=("train", "test"))
+    for protocol in ("speaker", "file"):
+        (fold,) = make_folds(splits, arguments(split_by=protocol), seed=0)
+        used = speakers(fold.train) | speakers(fold.validation) | speakers(fold.evaluation)
+        assert used == speakers(splits["train"])
+
+
+def test_split_by_file_shares_voices_but_no_clip():
+    (fold,) = make_folds(dataset(), arguments(split_by="file"), seed=0)
+    assert speakers(fold.evaluation) <= speakers(fold.train)
+    assert not set(fold.train["audio"]) & set(fold.evaluation["audio"])
+
+
+def test_left_out_corpus_is_neither_trained_on_nor_chosen_on():
+    (fold,) = make_folds(dataset(), arguments(leave_out="b"), seed=0)
+    assert set(fold.train["corpus"]) == set(fold.validation["corpus"]) == {"a"}
+    assert set(fold.evaluation["corpus"]) == {"b"} and len(fold.evaluation) == 40
+    with pytest.raises(ValueError, match="--leave_out c.*a, b"):
+        make_folds(dataset(), arguments(leave_out="c"), seed=0)
+
+
+def test_without_validation_split_speakers_are_held_out():
+    splits = DatasetDict(train=dataset()["train"])
+    (fold,) = make_folds(splits, arguments(), seed=0)
+    assert speakers(fold.train).isdisjoint(speakers(fold.validation)) and len(fold.validation)
+
+
+def test_without_speakers_the_shared_voices_are_said(capsys):
+    splits = DatasetDict(train=dataset()["train"].remove_columns("speaker_id"))
+    (fold,) = make_folds(splits, arguments(speaker_column_name=None), seed=0)
+    assert "Voices are shared" in capsys.readouterr().out
+    assert sorted(set(fold.validation["emotion"])) == [0, 1, 2, 3]  # stratified
+
+
+def test_one_speaker_cannot_be_split_by_speaker():
+    splits = DatasetDict(train=dataset(n_speakers=1, splits=("train",))["train"])
+    with pytest.raises(ValueError, match="only speaker is speaker_0"):
+        make_folds(splits, arguments(), seed=0)
+
+
+def test_own_labels_are_those_of_the_corpus():
+    assert own_labels(dataset(), arguments()) == {"a": [0, 1, 2, 3], "b": [0, 1, 2]}
+
+
+@pytest.fixture(scope="module")
+def audio_folder(tmp_path_factory):
+    """One sub-folder of audio per class, as people have it."""
+    folder = tmp_path_factory.mktemp("own data")
+    rng = np.random.default_rng(0)
+    for label in ("bored", "excited"):
+        (folder / label).mkdir()
+        for number in range(6):
+            soundfile.write(folder / label / f"{number}.wav", 0.1 * rng.standard_normal((8000, 2)), 44_100)
+    return folder
+
+
+def test_folder_of_audio_has_its_classes_as_labels(audio_folder):
+    splits = load(arguments(dataset_name=str(audio_folder), label_column_name="label", speaker_column_name=None))
+    assert splits["train"].features["label"].names == ["bored", "excited"]
+    clip = Clips(splits["train"], arguments(label_column_name="label"), 16_000)[0]
+    assert clip["input_values"].shape == (round(8000 * 16_000 / 44_100),) and clip["labels"] == 0
+
+
+def test_missing_column_is_an_error_that_names_the_columns(audio_folder):
+    with pytest.raises(ValueError, match=r"--label_column_name emotion: .* no such column. Choose one of audio, label"):
+        load(arguments(dataset_name=str(audio_folder), speaker_column_name=None))
+
+
+def test_labels_follow_the_order_of_the_model(audio_folder):
+    options = {"dataset_name": str(audio_folder), "label_column_name": "label", "speaker_column_name": None}
+    splits = load(arguments(**options), label_names=["excited", "sad", "bored"])
+    assert set(splits["train"]["label"]) == {0, 2}
+    with pytest.raises(ValueError, match="bored.*not among the model's: sad, excited"):
+        load(arguments(**options), label_names=["sad", "excited"])
+
+
+def test_text_labels_are_sorted(tmp_path):
+    rows = [{"audio": None, "emotion": name} for name in ("sad", "angry", "sad")]
+    Dataset.from_list(rows).to_parquet(tmp_path / "train.parquet")
+    splits = load(arguments(dataset_name=str(tmp_path), speaker_column_name=None))
+    assert splits["train"].features["emotion"].names == ["angry", "sad"]
+    assert list(splits["train"]["emotion"]) == [1, 0, 1]
+
+
+def test_unreadable_clip_is_named(tmp_path):
+    (tmp_path / "noise.wav").write_bytes(b"not audio")
+    with pytest.raises(ValueError, match=r"noise\.wav cannot be read"):
+        decode({"path": str(tmp_path / "noise.wav"), "bytes": None}, 16_000)
+    soundfile.write(tmp_path / "empty.wav", np.zeros(0), 16_000)
+    with pytest.raises(ValueError, match=r"empty\.wav has no samples"):
+        decode({"path": str(tmp_path / "empty.wav"), "bytes": None}, 16_000)
+
+
+def test_long_clips_are_cropped_in_training_only(audio_folder):
+    splits = load(arguments(dataset_name=str(audio_folder), label_column_name="label", speaker_column_name=None))
+    options = arguments(label_column_name="label")
+    assert len(Clips(splits["train"], options, 16_000, max_length=1000)[0]["input_values"]) == 1000
+    assert len(Clips(splits["train"], options, 16_000)[0]["input_values"]) > 1000

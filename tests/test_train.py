@@ -1,0 +1,221 @@
+"""train.py as people run it: on the demo's way, on own data, interrupted and resumed, in two processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from datasets import Dataset
+from huggingface_hub import ModelCard
+from safetensors.torch import load_file
+
+import train
+from modeling.modeling_mel_cnn import MelCNNForAudioClassification
+from modeling.training.data import without_conflicts
+from modeling.training.trainer import BalancedSampler
+
+ROOT = Path(__file__).parents[1]
+TINY = json.dumps({"width": 4, "depths": [1, 1], "hidden_size": 8, "attention_size": 4})
+
+
+def command(*options: str, epochs: int = 1) -> list[str]:
+    short = ["--model_config", TINY, "--num_train_epochs", str(epochs), "--per_device_train_batch_size", "8"]
+    return [*short, "--report_to", "none", "--bf16", "False", *map(str, options)]
+
+
+@pytest.fixture
+def run_train(monkeypatch, tmp_path):
+    """Runs train.py's main in an empty folder with a tiny model."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*options: str, epochs: int = 1) -> None:
+        monkeypatch.setattr(sys, "argv", ["train.py", *command(*options, epochs=epochs)])
+        train.main()
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def own_data(tmp_path_factory) -> Path:
+    """A folder with one sub-folder of audio per class: low and high tones."""
+    folder = tmp_path_factory.mktemp("own")
+    rng = np.random.default_rng(0)
+    for label, pitch in (("low", 200), ("high", 2000)):
+        (folder / label).mkdir()
+        for number in range(10):
+            tone = 0.3 * np.sin(2 * np.pi * pitch * np.arange(4000) / 8000) + 0.01 * rng.standard_normal(4000)
+            soundfile.write(folder / label / f"{number}.wav", tone, 8000)
+    return folder
+
+
+def test_training_leaves_a_complete_model(tiny_corpus, run_train, capsys):
+    run_train("--dataset_name", tiny_corpus)
+    folder = Path("build/model")
+    names = {path.name for path in folder.iterdir()}
+    assert {"config.json", "preprocessor_config.json", "model.safetensors", "README.md", "evaluation.json"} <= names
+    assert {"metrics.py", "modeling_mel_cnn.py", "confusion.png", "reliability.png", "training.png"} <= names
+    assert not [name for name in names if name.endswith((".bin", ".pt", ".pkl"))]
+    evaluation = json.loads((folder / "evaluation.json").read_text())
+    assert evaluation["all"]["raw"]["n_clips"] == 14 and evaluation["unseen_speakers"]
+    assert set(evaluation["corpus"]) == {"ravdess", "crema_d"} and set(evaluation["speaker"]) == {
+        "ravdess_01",
+        "crema_d_1009",
+    }
+    card = ModelCard.load(folder / "README.md")
+    assert card.data.eval_results[0].metric_value == pytest.approx(
+        evaluation["all"]["own_labels"]["accuracy"], abs=1e-4
+    )
+    model = MelCNNForAudioClassification.from_pretrained(folder)
+    assert model.config.id2label[2] == "happy" and model.config.calibration_temperature != 1.0
+    assert "| crema_d | 6 |" in capsys.readouterr().out
+    assert not list(Path("build/run").glob("checkpoint-*"))
+
+
+def test_evaluation_alone_repeats_the_figures_and_leaves_the_model_alone(tiny_corpus, run_train):
+    run_train("--dataset_name", tiny_corpus)
+    before = {path.name: path.read_bytes() for path in Path("build/model").iterdir()}
+    run_train("--dataset_name", tiny_corpus, "--do_train", "False", "--model_name_or_path", "build/model")
+    assert {path.name: path.read_bytes() for path in Path("build/model").iterdir()} == before
+    first, again = (json.loads(Path("build", f, "evaluation.json").read_text()) for f in ("model", "evaluation"))
+    assert first == again
+    run_train(
+        *("--dataset_name", tiny_corpus, "--do_train", "False", "--model_name_or_path", "build/model"),
+        *("--eval_split_name", "test"),
+    )
+    test = json.loads(Path("build/evaluation/evaluation.json").read_text())
+    assert test["split"] == "test" and set(test["speaker"]) == {"crema_d_1001", "ravdess_06", "tess_YAF"}
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--eval_split_name", "dev"], r"no split 'dev'.*train, validation"),
+        (["--label_column_name", "feeling"], r"no such column. Choose one of .*emotion"),
+        (["--do_train", "False"], "name it by --model_name_or_path"),
+        (["--leave_out", "iemocap"], "ravdess"),
+    ],
+)
+def test_impossible_wishes_are_refused_in_a_line(tiny_corpus, run_train, options, complaint):
+    with pytest.raises(SystemExit, match=complaint):
+        run_train("--dataset_name", tiny_corpus, *options)
+    assert not Path("build").exists()
+
+
+def test_model_of_other_data_is_not_overwritten(tiny_corpus, own_data, run_train):
+    run_train("--dataset_name", tiny_corpus)
+    before = Path("build/model/model.safetensors").read_bytes()
+    with pytest.raises(SystemExit, match="--overwrite_output_dir"):
+        run_train("--dataset_name", own_data, "--label_column_name", "label")
+    assert Path("build/model/model.safetensors").read_bytes() == before
+    run_train("--dataset_name", own_data, "--label_column_name", "label", "--overwrite_output_dir", "True")
+    assert MelCNNForAudioClassification.from_pretrained("build/model").config.num_labels == 2
+
+
+def test_own_folder_of_classes_is_learned_and_its_figures_are_not_called_unseen(own_data, run_train, capsys):
+    run_train("--dataset_name", own_data, "--label_column_name", "label", "--learning_rate", "0.01", epochs=8)
+    assert "Voices are shared" in capsys.readouterr().out
+    evaluation = json.loads(Path("build/model/evaluation.json").read_text())
+    assert evaluation["all"]["raw"]["accuracy"] == 1.0
+    assert not evaluation["unseen_speakers"]
+    assert "Voices may be shared" in Path("build/model/README.md").read_text()
+
+
+def test_fine_tuning_takes_the_encoder_and_a_new_head(tiny_corpus, own_data, run_train):
+    run_train("--dataset_name", tiny_corpus)
+    run_train(
+        *("--dataset_name", own_data, "--label_column_name", "label", "--model_name_or_path", "build/model"),
+        *("--model_dir", "build/tuned", "--learning_rate", "1e-9"),
+    )
+    base, tuned = (load_file(f"build/{name}/model.safetensors") for name in ("model", "tuned"))
+    torch.testing.assert_close(
+        base["mel_cnn.pooling.projection.weight"], tuned["mel_cnn.pooling.projection.weight"], rtol=0, atol=1e-6
+    )
+    assert tuned["classifier.weight"].shape[0] == 2
+
+
+def test_folds_and_left_out_corpora_are_reported_without_a_model(tiny_corpus, run_train):
+    run_train("--dataset_name", tiny_corpus, "--split_by", "speaker", "--folds", "3")
+    evaluation = json.loads(Path("build/evaluation/evaluation.json").read_text())
+    assert len(evaluation["speaker"]) == 3 and evaluation["unseen_speakers"]
+    assert not Path("build/model").exists()
+    run_train("--dataset_name", tiny_corpus, "--split_by", "file", "--model_dir", "build/leaky")
+    assert not json.loads(Path("build/leaky/evaluation.json").read_text())["unseen_speakers"]
+
+
+def test_clips_with_conflicting_labels_are_not_trained_on():
+    data = Dataset.from_dict({"emotion": [0, 1, 1], "label_conflict": [False, True, None]})
+    kept = without_conflicts(data)
+    assert list(kept["emotion"]) == [0, 1]
+
+
+def test_sampler_balances_classes_repeatably_and_anew_in_each_epoch():
+    sampler = BalancedSampler([0] * 900 + [1] * 100, seed=1)
+    first = list(sampler)
+    assert list(sampler) == first
+    assert 400 < sum(index >= 900 for index in first) < 600
+    sampler.set_epoch(1)
+    assert list(sampler) != first
+
+
+def run_in_process(folder: Path, *options: str, launcher: tuple = (sys.executable,)) -> subprocess.Popen:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    arguments = [*launcher, str(ROOT / "train.py"), *command(*options, epochs=4)]
+    return subprocess.Popen(
+        arguments, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def test_killed_run_resumes_to_the_same_weights(tiny_corpus, tmp_path):
+    """Augmentation, sampling and dropout are on: each of them has to go on as it would have."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    options = ("--dataset_name", str(tiny_corpus), "--save_strategy", "epoch", "--seed", "3")
+    for folder in (whole, broken):
+        folder.mkdir()
+    straight, killed = (run_in_process(folder, *options) for folder in (whole, broken))
+    deadline = time.monotonic() + 120
+    while not list(broken.glob("build/run/checkpoint-*/trainer_state.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert not (broken / "build/model").exists() and list(broken.glob("build/run/checkpoint-*"))
+    assert straight.wait(timeout=180) == 0, straight.stdout.read()
+    refused = run_in_process(broken, *options)
+    output = refused.communicate(timeout=120)[0]
+    assert refused.returncode == 1 and "--resume_from_checkpoint True" in output
+    resumed = run_in_process(broken, *options, "--resume_from_checkpoint", "True")
+    output = resumed.communicate(timeout=180)[0]
+    assert resumed.returncode == 0, output
+    expected, found = (load_file(folder / "build/model/model.safetensors") for folder in (whole, broken))
+    for name, values in expected.items():
+        torch.testing.assert_close(found[name], values, rtol=0, atol=0)
+
+
+def test_two_processes_share_the_work_and_agree_with_one(tiny_corpus, tmp_path):
+    """With frozen statistics, no dropout and no augmentation two halves of a batch give the loss of the whole."""
+    script = Path(__file__).parent / "world_size.py"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0"]
+    losses = {}
+    for processes, launcher in ((1, [sys.executable]), (2, torchrun)):
+        output = tmp_path / f"{processes}.json"
+        finished = subprocess.run(
+            [*launcher, str(script), str(tiny_corpus), str(output)],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+        assert finished.returncode == 0, finished.stdout + finished.stderr
+        found = json.loads(output.read_text())
+        assert found["world_size"] == processes
+        losses[processes] = found["losses"]
+    assert len(losses[1]) == 4
+    np.testing.assert_allclose(losses[1], losses[2], atol=1e-4)

@@ -1,0 +1,47 @@
+"""Trains a tiny model without anything random, in as many processes as it is launched in, and writes down the losses.
+
+torchrun --nproc_per_node 2 tests/world_size.py CORPUS OUTPUT.json
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
+from modeling.training.data import Clips, DataArguments, load
+from modeling.training.trainer import EmotionTrainer, collator
+from tests.modeling.tiny import tiny_model
+from train import RecipeArguments
+
+corpus, output = sys.argv[1:]
+arguments = RecipeArguments(
+    use_cpu=True,
+    bf16=False,
+    max_steps=4,
+    logging_steps=1,
+    eval_strategy="no",
+    save_strategy="no",
+    report_to="none",
+    load_best_model_at_end=False,
+    learning_rate=0.01,
+    warmup_steps=0,
+)
+arguments.per_device_train_batch_size = 8 // arguments.world_size
+splits = load(DataArguments(dataset_name=corpus))
+model = tiny_model(num_labels=8, id2label=None, label2id=None, dropout=0.0)
+for module in model.modules():
+    if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+        module.train = lambda mode=True, module=module: module  # its statistics stay frozen
+trainer = EmotionTrainer(
+    model,
+    arguments,
+    data_collator=collator(MelCNNFeatureExtractor()),
+    class_balance=True,
+    train_dataset=Clips(splits["train"], DataArguments(), 16_000),
+)
+trainer.train()
+if trainer.is_world_process_zero():
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    Path(output).write_text(json.dumps({"world_size": trainer.args.world_size, "losses": losses}))
