@@ -33,7 +33,7 @@ def draw_evidence(waveform: torch.Tensor, model, title: str) -> Figure:
     axes = figure.subplots()
     axes.imshow(spectrogram[:, :n_frames], cmap="gray", **placed)
     evidence = evidence[:, :n_frames].numpy()
-    overlay = axes.imshow(evidence, cmap="plasma", vmin=0, vmax=1, alpha=0.7 * evidence**0.5, **placed)
+    overlay = axes.imshow(evidence, cmap="plasma", vmin=0, vmax=1, alpha=0.8 * evidence, **placed)
     figure.colorbar(overlay, ax=axes, label="evidence, relative to its strongest", pad=0.01).solids.set_alpha(1)
     shown = [hertz for hertz in SHOWN_FREQUENCIES if config.f_min < hertz <= config.f_max]
     axes.set_yticks([_band(hertz, config) for hertz in shown], [f"{hertz:,}" for hertz in shown])

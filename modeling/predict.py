@@ -92,20 +92,19 @@ def find_audio(argument: str | Path) -> list[Path]:
         ValueError: It names none.
     """
     path = Path(argument)
-    if path.is_file():
-        return [path]
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file())
-        files = [file for file in files if not file.name.startswith(".")]
-        if not files:
-            raise ValueError(f"no audio in {path}: no file in it ends in {', '.join(AUDIO_SUFFIXES)}")
+    matches = [path] if path.exists() else [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
+    files = [file for match in matches for file in (_audio_inside(match) if match.is_dir() else [match])]
+    if files:
         return files
-    matches = [Path(match) for match in sorted(glob.glob(str(argument), recursive=True))]
-    if not matches:
-        fact = "nothing matches" if glob.has_magic(str(argument)) else "there is no file or folder"
-        raise ValueError(f"{fact} {argument}: check the spelling")
-    folders = [match for match in matches if match.is_dir()]
-    return [file for match in matches for file in (find_audio(match) if folders == matches else [match])]
+    if matches:
+        raise ValueError(f"no audio in {argument}: no file there ends in {', '.join(AUDIO_SUFFIXES)}")
+    fact = "nothing matches" if glob.has_magic(str(path)) else "there is no file or folder"
+    raise ValueError(f"{fact} {argument}: check the spelling")
+
+
+def _audio_inside(folder: Path) -> list[Path]:
+    files = (path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file())
+    return sorted(path for path in files if not path.name.startswith("."))
 
 
 def predict(

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-import transformers.dynamic_module_utils
 from torchaudio.functional import resample
 from transformers import pipeline
 from transformers.audio_utils import load_audio
@@ -23,12 +22,9 @@ needs_ffmpeg = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A checkpoint; the code that is copied out of it stays in temporary folders too."""
     folder = tmp_path_factory.mktemp("model")
     save_checkpoint(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transformers.dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path_factory.mktemp("modules")))
-        yield folder
+    return folder
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,299 @@
+"""Prediction: what is found, what is heard, what is written, and what is said where something is wrong."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import huggingface_hub
+import numpy as np
+import pytest
+import soundfile
+import torch
+from torchaudio.functional import resample
+
+from modeling import predict as script
+from modeling.predict import find_audio, load_model, predict
+from tests.modeling.tiny import EMOTIONS, save_checkpoint, voice
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    save_checkpoint(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def loaded(folder):
+    return load_model(folder)
+
+
+@pytest.fixture
+def recordings(tmp_path, monkeypatch):
+    """Three clips of different formats, rates and channels, in folders, beside other files; the working directory."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clips" / "deep").mkdir(parents=True)
+    soundfile.write("clips/a.wav", voice(1.0), 16_000, subtype="FLOAT")
+    soundfile.write("clips/B.FLAC", np.stack([voice(0.5, 44_100)] * 2, axis=1), 44_100)
+    soundfile.write("clips/deep/c.ogg", voice(2.0, 8_000), 8_000)
+    (tmp_path / "clips" / "notes.txt").write_text("none of this is audio")
+    (tmp_path / "clips" / "._a.wav").write_bytes(b"what a file manager left")
+    return tmp_path
+
+
+def run(capsys, folder, *arguments) -> tuple[str, str, int]:
+    """Standard output and error of the script, and its exit status."""
+    try:
+        script.main([*map(str, arguments), "--model", str(folder)])
+        code = 0
+    except SystemExit as end:
+        code = end.code
+    captured = capsys.readouterr()
+    return (captured.out, captured.err, code) if isinstance(code, int) else (captured.out, captured.err + code, 1)
+
+
+def read_rows(name: str) -> list[dict]:
+    lines = Path(name).read_text().splitlines()
+    return list(csv.DictReader(lines)) if name.endswith(".csv") else [json.loads(line) for line in lines]
+
+
+def test_what_a_path_names(recordings):
+    names = ["clips/B.FLAC", "clips/a.wav", "clips/deep/c.ogg"]
+    assert [str(path) for path in find_audio("clips")] == names
+    assert [str(path) for path in find_audio("clips/a.wav")] == names[1:2]
+    assert [str(path) for path in find_audio("clips/*.wav")] == names[1:2]
+    assert [str(path) for path in find_audio("clips/**/*.ogg")] == names[2:]
+    assert [str(path) for path in find_audio("cl*")] == names
+    assert [str(path) for path in find_audio("clips/notes.txt")] == ["clips/notes.txt"]
+    shutil.copy("clips/a.wav", "clips/take [1].wav")
+    assert [str(path) for path in find_audio("clips/take [1].wav")] == ["clips/take [1].wav"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "fact"),
+    [("clips/*.mp3", "nothing matches"), ("absent.wav", "there is no file"), ("empty", "no audio in empty")],
+)
+def test_path_that_names_nothing(recordings, argument, fact):
+    (recordings / "empty").mkdir()
+    with pytest.raises(ValueError, match=fact):
+        find_audio(argument)
+
+
+def test_predictions_are_those_of_the_model(recordings, loaded):
+    model, feature_extractor = loaded
+    predictions = predict(find_audio("clips"), model, feature_extractor)
+    assert [prediction.path.name for prediction in predictions] == ["B.FLAC", "a.wav", "c.ogg"]
+    assert [prediction.end for prediction in predictions] == pytest.approx([0.5, 1.0, 2.0])
+    probabilities = model(torch.from_numpy(voice(1.0))[None]).logits[0].softmax(-1)
+    of_a = predictions[1].probabilities
+    assert [of_a[name] for name in EMOTIONS] == pytest.approx(probabilities.tolist(), abs=1e-4)
+    assert list(of_a.values()) == sorted(of_a.values(), reverse=True)
+    assert predictions[1].emotion == EMOTIONS[probabilities.argmax()]
+    heard = resample(torch.from_numpy(voice(0.5, 44_100)), 44_100, 16_000)
+    expected = model(heard[None]).logits[0].softmax(-1)
+    assert [predictions[0].probabilities[name] for name in EMOTIONS] == pytest.approx(expected.tolist(), abs=0.01)
+
+
+def test_many_files_of_all_lengths_in_order(tmp_path, loaded, monkeypatch):
+    monkeypatch.setattr(script, "BATCH", 2)
+    monkeypatch.setattr(script, "WAITING", 5)
+    paths = []
+    for number, seconds in enumerate([0.3, 2.5, 0.05, 1.0, 3.0, 0.4, 0.2, 1.7]):
+        paths.append(tmp_path / f"{number}.wav")
+        soundfile.write(paths[-1], voice(seconds, seed=number), 16_000, subtype="FLOAT")
+    together = predict(paths, *loaded)
+    assert [prediction.path for prediction in together] == paths
+    for path, prediction in zip(paths, together, strict=True):
+        (alone,) = predict([path], *loaded)
+        assert prediction.probabilities == pytest.approx(alone.probabilities, abs=1e-4)
+
+
+def test_bad_file_is_raised_without_a_handler(recordings, loaded):
+    with pytest.raises(ValueError, match="cannot be decoded"):
+        predict(["clips/notes.txt"], *loaded)
+
+
+def test_table(recordings, folder, capsys):
+    printed, error, status = run(capsys, folder, "clips", "clips/a.wav")
+    assert (error, status) == ("", 0)
+    header, *lines = printed.splitlines()
+    assert header.split() == ["file", "emotion", "probability", "then"]
+    assert [line.split()[0] for line in lines] == ["clips/B.FLAC", "clips/a.wav", "clips/deep/c.ogg"]
+    assert all(any(name in line for name in EMOTIONS) for line in lines)
+
+
+def test_not_sure(recordings, tmp_path, capsys):
+    save_checkpoint(tmp_path / "unsure", unsure_threshold=0.99)
+    printed, _, _ = run(capsys, tmp_path / "unsure", "clips/a.wav", "--output", "out.csv")
+    assert printed == ""
+    assert "not sure" in run(capsys, tmp_path / "unsure", "clips/a.wav")[0]
+    (row,) = read_rows("out.csv")
+    assert row["sure"] == "False" and row["emotion"] in EMOTIONS
+
+
+def test_csv_and_json_lines_say_the_same(recordings, folder, capsys):
+    for name in ("out.csv", "out.jsonl"):
+        assert run(capsys, folder, "clips", "--output", name) == ("", "", 0)
+    rows, lines = read_rows("out.csv"), read_rows("out.jsonl")
+    assert list(rows[0]) == ["path", "start", "end", "emotion", "probability", "sure", *EMOTIONS]
+    for row, line in zip(rows, lines, strict=True):
+        assert (row["path"], row["emotion"]) == (line["path"], line["emotion"])
+        assert float(row["end"]) == line["end"]
+        assert {name: float(row[name]) for name in EMOTIONS} == pytest.approx(line["probabilities"])
+        assert line["probability"] == max(line["probabilities"].values()) == line["probabilities"][line["emotion"]]
+        assert sum(line["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+        assert line["sure"] is True
+    assert [path.name for path in recordings.iterdir() if path.name.startswith(".")] == []
+
+
+def test_bad_files_are_reported_and_the_rest_go_on(recordings, folder, capsys):
+    soundfile.write("clips/empty.wav", np.zeros(0, np.float32), 16_000)
+    soundfile.write("clips/nan.wav", np.array([0.1, np.nan], np.float32), 16_000, subtype="FLOAT")
+    (recordings / "clips" / "broken.wav").write_bytes(b"RIFF and no more")
+    _, error, status = run(capsys, folder, "clips", "absent.wav", "--output", "out.jsonl")
+    assert status == 1
+    for fact in ("clips/empty.wav: ", "0 samples", "clips/nan.wav: ", "NaN", "clips/broken.wav: ", "absent.wav"):
+        assert fact in error
+    assert len(error.strip().splitlines()) == 4
+    assert [row["path"] for row in read_rows("out.jsonl")] == ["clips/B.FLAC", "clips/a.wav", "clips/deep/c.ogg"]
+
+
+def test_nothing_is_written_where_nothing_was_heard(recordings, folder, capsys):
+    (recordings / "out.csv").write_text("from before")
+    _, error, status = run(capsys, folder, "clips/notes.txt", "--output", "out.csv")
+    assert status == 1 and "clips/notes.txt: cannot be decoded" in error
+    assert (recordings / "out.csv").read_text() == "from before"
+    assert run(capsys, folder, "absent.wav")[2] == 1
+
+
+def test_interrupted_writing_leaves_what_was_there(recordings, folder, capsys, monkeypatch):
+    (recordings / "out.csv").write_text("from before")
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pathlib.Path.replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(capsys, folder, "clips", "--output", "out.csv")
+    assert (recordings / "out.csv").read_text() == "from before"
+    assert len(list(recordings.iterdir())) == 2
+
+
+def test_timeline(recordings, folder, loaded, capsys):
+    soundfile.write("long.wav", voice(3.2), 16_000, subtype="FLOAT")
+    printed, _, status = run(capsys, folder, "long.wav", "--window", "1", "--hop", "0.5")
+    assert status == 0
+    assert printed.splitlines()[0].split() == ["file", "start", "end", "emotion", "probability", "then"]
+    assert len(printed.splitlines()) == 1 + 6
+    predictions = predict(["long.wav"], *loaded, window=1.0, hop=0.5)
+    assert [prediction.start for prediction in predictions] == pytest.approx([0, 0.5, 1, 1.5, 2, 2.2])
+    assert predictions[-1].end == pytest.approx(3.2)
+    assert len(predict(["long.wav"], *loaded, window=1.0)) == 4
+    first = loaded[0](torch.from_numpy(voice(3.2)[:16_000])[None]).logits[0].softmax(-1)
+    assert [predictions[0].probabilities[name] for name in EMOTIONS] == pytest.approx(first.tolist(), abs=1e-4)
+
+
+def test_too_long_for_one_clip(recordings, folder, capsys, monkeypatch):
+    monkeypatch.setattr(script, "LONGEST", 1.5)
+    _, error, status = run(capsys, folder, "clips")
+    assert status == 1
+    assert "c.ogg: lasts 2 s, but at most 1.5 s" in error and "--window" in error
+    assert run(capsys, folder, "clips", "--window", "1")[2] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fact"),
+    [
+        (["--hop", "1"], "--window"),
+        (["--window", "0"], "0 s is no length"),
+        (["--window", "-3"], "no length"),
+        (["--window", "nan"], "no length"),
+        (["--window", "three"], "three"),
+        (["--output", "out.xlsx"], ".csv or .jsonl"),
+        (["--output", "absent/out.csv"], "no folder absent"),
+        (["--explain", "out.txt"], ".png"),
+        (["--explain", "out.png", "--window", "1"], "leave --window out"),
+        (["--explain", "out.png"], "3 were found"),
+    ],
+)
+def test_arguments_that_do_not_fit(recordings, folder, capsys, arguments, fact):
+    _, error, status = run(capsys, folder, "clips", *arguments)
+    assert status == 2 and fact in error
+    assert sorted(path.name for path in recordings.iterdir()) == ["clips"]
+
+
+def test_progress_on_many(recordings, folder, capsys):
+    assert run(capsys, folder, "clips")[1] == ""
+    for number in range(12):
+        shutil.copy("clips/a.wav", f"clips/{number}.wav")
+    assert "15/15" in run(capsys, folder, "clips")[1]
+
+
+@pytest.mark.parametrize("name", ["evidence.png", "evidence.svg"])
+def test_picture_of_the_evidence(recordings, folder, capsys, name):
+    printed, _, status = run(capsys, folder, "clips/a.wav", "--explain", name)
+    assert status == 0 and "clips/a.wav" in printed
+    content = (recordings / name).read_bytes()
+    assert len(content) > 5_000
+    assert content.startswith(b"\x89PNG") or b"time (s)" in content
+    _, _, status = run(capsys, folder, "clips/notes.txt", "--explain", "none.png")
+    assert status == 1 and not (recordings / "none.png").exists()
+
+
+def test_no_model(recordings, capsys, tmp_path, monkeypatch):
+    for model in ("build/model", "absent", tmp_path):
+        _, error, status = run(capsys, model, "clips")
+        assert status == 1 and f"no model in {model}" in error and "uv run train.py" in error
+    assert "--revision" in run(capsys, "build/model", "clips")[1]
+    monkeypatch.setattr(script.load_model, "__defaults__", (tmp_path / "absent", None))
+    with pytest.raises(ValueError, match=r"--model build/model"):
+        load_model()
+
+
+@pytest.mark.parametrize("revision", ["main", "v1.0", "5d1c1c6", "5D" * 20])
+def test_revision_that_can_move_is_refused(revision):
+    with pytest.raises(ValueError, match=f"{revision}.*40 digits"):
+        load_model("alice/model", revision)
+
+
+def test_code_of_another_repository_is_refused(folder, tmp_path):
+    copied = shutil.copytree(folder, tmp_path / "model")
+    config = json.loads((copied / "config.json").read_text())
+    config["auto_map"]["AutoConfig"] = f"mallory/model--{config['auto_map']['AutoConfig']}"
+    (copied / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="mallory/model.*--revision"):
+        load_model(copied)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "preprocessor_config.json"])
+def test_incomplete_model_is_refused(folder, tmp_path, name):
+    copied = shutil.copytree(folder, tmp_path / "model")
+    (copied / name).unlink()
+    with pytest.raises(ValueError, match="cannot be loaded"):
+        load_model(copied)
+
+
+def test_model_that_would_guess_is_refused(folder, tmp_path):
+    save_checkpoint(tmp_path)
+    script.load_model(tmp_path)[0].mel_cnn.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"lacks classifier.bias, classifier.weight"):
+        load_model(tmp_path)
+
+
+def test_model_from_the_hub_at_a_commit(hub, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    template = hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    api = huggingface_hub.HfApi(endpoint=hub.endpoint)
+    api.create_repo("alice/model")
+    commit = api.upload_folder(repo_id="alice/model", folder_path=folder, ignore_patterns="*__pycache__*").oid
+    (tmp_path / "worse").write_text("raise SystemExit('code that nobody has read')")
+    api.upload_file(repo_id="alice/model", path_in_repo="modeling_mel_cnn.py", path_or_fileobj=tmp_path / "worse")
+    with pytest.raises(ValueError, match="--revision"):
+        load_model("alice/model")
+    model, feature_extractor = load_model("alice/model", commit)
+    expected, _ = load_model(folder)
+    waveform = torch.from_numpy(voice(0.5))[None]
+    torch.testing.assert_close(model(waveform).logits, expected(waveform).logits)
+    assert feature_extractor.sampling_rate == 16_000
