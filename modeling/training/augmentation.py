@@ -34,22 +34,26 @@ class Augmentation:
 
     speed: tuple[float, ...] = (0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15)
     shift: float = 0.3
-    gain: tuple[float, float] = (-15.0, 10.0)
-    noise_probability: float = 0.4
-    noise_ratio: tuple[float, float] = (5.0, 40.0)
-    reverberation_probability: float = 0.15
+    gain: tuple[float, float] = (-10.0, 6.0)
+    noise_probability: float = 0.15
+    noise_ratio: tuple[float, float] = (10.0, 40.0)
+    reverberation_probability: float = 0.05
     reverberation_time: tuple[float, float] = (0.1, 0.6)
-    mel_warp: float = 0.1
-    equalizer: float = 3.0
+    mel_warp: float = 0.05
+    equalizer: float = 1.5
     time_masks: int = 2
-    time_mask_frames: int = 30
+    time_mask_frames: int = 15
     frequency_masks: int = 2
-    frequency_mask_bands: int = 10
-    mixup: float = 0.2
+    frequency_mask_bands: int = 8
+    mixup: float = 0.0
     label_smoothing: float = 0.1
 
     def attach(self, model: nn.Module) -> None:
-        """Hooks the augmentation into a [`MelCNNForAudioClassification`]; it acts in training mode only."""
+        """Hooks the augmentation into a [`MelCNNForAudioClassification`]; it acts in training mode only.
+
+        In that mode, `forward` wants its arguments by name, and labels among them.
+        """
+        model.config.problem_type = "single_label_classification"  # mixed labels would else pass for several labels
         model.register_forward_pre_hook(self._augment_inputs, with_kwargs=True)
         model.mel_cnn.log_mel.register_forward_hook(self._augment_spectrogram)
 
@@ -59,7 +63,8 @@ class Augmentation:
     def _augment_inputs(self, model: nn.Module, args: tuple, inputs: dict) -> tuple[tuple, dict]:
         if not model.training:
             return args, inputs
-        waveform, lengths = inputs["input_values"], inputs["attention_mask"].sum(-1)
+        waveform, mask = inputs["input_values"], inputs.get("attention_mask")
+        lengths = (torch.ones_like(waveform, dtype=torch.int) if mask is None else mask).sum(-1)
         sampling_rate = round(model.config.sampling_rate)
         waveform, lengths = change_speed(waveform, lengths, self.speed[torch.randint(len(self.speed), ()).item()])
         waveform, lengths = cut_start(waveform, lengths, round(self.shift * sampling_rate))
