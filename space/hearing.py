@@ -12,7 +12,6 @@ import numpy as np
 import soundfile
 import soxr
 import torch
-import torchaudio
 from huggingface_hub import metadata_load
 from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 from transformers.audio_utils import load_audio
@@ -33,6 +32,8 @@ SILENT_CLIP = -60.0  # dB below full scale; recordings of actors go down to -50
 SILENT_ROOM = -45.0  # dB below full scale; a live microphone hears the room as well
 FRAME = 0.025  # seconds
 TRACK_STEP = 0.01  # seconds
+LOWEST_PITCH, HIGHEST_PITCH = 60.0, 600.0  # Hz
+MOST_PITCHES = 1_000  # in one clip
 
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,aac,amr,asf,caf"  # what phones and browsers record
 
@@ -277,16 +278,30 @@ def loudness(waveform: np.ndarray, sampling_rate: int) -> np.ndarray:
 
 
 def pitch(waveform: np.ndarray, sampling_rate: int) -> np.ndarray:
-    """Fundamental frequency every 10 ms, Hz, `(n_frames,)`; NaN where nothing is voiced or loud enough to tell."""
+    """Fundamental frequency, Hz, `(n_frames,)`, every 10 ms of a clip of ten seconds, and as many times in a longer one.
+
+    YIN (de Cheveigné and Kawahara, 2002): the first lag at which a frame all but repeats itself. NaN where none does.
+    """
     levels = loudness(waveform, sampling_rate)
-    if len(waveform) < sampling_rate // 5:
-        return np.full(len(levels), np.nan)
-    track = torchaudio.functional.detect_pitch_frequency(
-        torch.from_numpy(waveform), sampling_rate, TRACK_STEP, win_length=15, freq_low=70, freq_high=600
-    ).numpy()
-    track = np.pad(track, (0, max(0, len(levels) - len(track))), mode="edge")[: len(levels)]
-    steady = np.abs(np.diff(np.log2(track), prepend=np.log2(track[0]))) < 0.2
-    return np.where((levels > levels.max() - 25) & steady, track, np.nan)
+    stride = -(-len(levels) // MOST_PITCHES)
+    width, longest, step = (round(seconds * sampling_rate) for seconds in (0.03, 1 / LOWEST_PITCH, TRACK_STEP * stride))
+    padded = np.pad(waveform, ((width + longest) // 2, width + longest))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, width + longest)[: len(waveform) : step]
+    spectrum = np.fft.rfft(frames, 2 * width + longest)
+    likeness = np.fft.irfft(spectrum * np.fft.rfft(frames[:, :width], 2 * width + longest).conj())[:, : longest + 1]
+    energy = np.cumsum(np.pad(frames.astype(np.float64) ** 2, ((0, 0), (1, 0))), axis=1)
+    energy = energy[:, width:] - energy[:, : longest + 1]  # of the part that starts at each lag
+    difference = np.maximum(energy[:, :1] + energy - 2 * likeness, 0)
+    lags = np.arange(1, longest + 1)
+    relative = difference[:, 1:] * lags / np.maximum(np.cumsum(difference[:, 1:], axis=1), 1e-9)
+    dips = (relative[:, 1:-1] < 0.2) & (relative[:, 1:-1] <= relative[:, :-2]) & (relative[:, 1:-1] < relative[:, 2:])
+    dips &= lags[1:-1] > sampling_rate / HIGHEST_PITCH
+    first = dips.argmax(axis=1) + 1
+    before, dip, after = (np.take_along_axis(relative, first[:, None] + shift, axis=1)[:, 0] for shift in (-1, 0, 1))
+    bend = np.where(dips.any(axis=1), before - 2 * dip + after, 1)
+    lag = lags[first] + (before - after) / (2 * np.maximum(bend, 1e-9))
+    voiced = dips.any(axis=1) & (levels[::stride] > SILENT_CLIP)
+    return np.where(voiced, sampling_rate / lag, np.nan)
 
 
 def _check_duration(seconds: float, longest: float) -> None:

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from html import escape
 
 import numpy as np
-from hearing import LIVE_MEMORY, LIVE_UPDATE, LIVE_WINDOW, Answer, Evidence, Timeline
+from hearing import HIGHEST_PITCH, LIVE_MEMORY, LIVE_UPDATE, LIVE_WINDOW, LOWEST_PITCH, Answer, Evidence, Timeline
 from PIL import Image
 
 COLOURS = ["#7d8799", "#1f9e94", "#d08a00", "#3b76d6", "#d93d42", "#8353cf", "#5b9440", "#d6559b", "#a8663a", "#4f6d7a"]
 MOST_COLUMNS = 900  # pixels of a spectrogram or steps of a line; more than a page is wide
 INK = np.array([[13, 16, 26], [43, 52, 78], [96, 112, 143], [168, 183, 204], [240, 244, 250]])  # dark to light, RGB
 LOUDNESS_RANGE = (-60.0, 0.0)  # dB below full scale
-PITCH_RANGE = (60.0, 600.0)  # Hz
 
 
 def colour(labels: Sequence[str], label: str) -> str:
@@ -77,7 +76,7 @@ def clip(
         ),
         _track("Mel spectrogram", "low to high; marked likewise", _spectrogram(evidence, shade), "tall"),
         _track("Loudness", f"{levels.max():.0f} dB at most", _line(levels, LOUDNESS_RANGE, "loudness")),
-        _track("Pitch", median, _line(np.log2(pitches), np.log2(PITCH_RANGE), "pitch")),
+        _track("Pitch", median, _line(np.log2(pitches), np.log2([LOWEST_PITCH, HIGHEST_PITCH]), "pitch")),
     ]
     return (
         f'<section class="answer">{headline(answer, labels)}'
