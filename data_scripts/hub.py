@@ -147,7 +147,7 @@ def report_errors(publish: Callable[..., object], **options) -> None:
     try:
         publish(**options)
     except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {' '.join(str(error).split())}")
     except KeyboardInterrupt:
         sys.exit("interrupted; run again, what has arrived is not sent twice")
 

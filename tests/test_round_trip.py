@@ -4,7 +4,6 @@ Every program is a process of its own, with real clients and real HTTP. The stra
 cache, no token, and nothing of this repository on their path.
 """
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -100,8 +99,9 @@ print(json.dumps(seen))
     assert seen["waveform"][:2] == [[6_400], 16_000]
 
 
-@pytest.mark.skipif(importlib.util.find_spec("torchcodec") is None, reason="torchcodec is not installed")
 def test_dataset_decoded_by_torchcodec(release):
+    reason = "torchcodec, which needs FFmpeg's libraries, cannot be imported"
+    pytest.importorskip("torchcodec", reason=reason, exc_type=(ImportError, RuntimeError))
     seen = release.stranger(
         """
 import io, json
