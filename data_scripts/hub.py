@@ -51,7 +51,7 @@ def publish_folder(
     Raises:
         ValueError: the name, the token, the rights, the folder or the network does not allow it; one line with the remedy.
     """
-    _check_name(repo_id)
+    check_name(repo_id)
     files = _list_files(folder, allow, ignore, report)
     if dry_run:
         report(f"dry run, nothing was sent: these files would make up the {repo_type} {repo_id}")
@@ -103,7 +103,7 @@ def check_access(repo_id: str, token: str | None = None) -> str:
     Raises:
         ValueError: there is no token, it is invalid or read-only, or the Hub cannot be reached.
     """
-    _check_name(repo_id)
+    check_name(repo_id)
     token = token or get_token()
     settings = f"{constants.ENDPOINT}/settings/tokens"
     if not token:
@@ -152,7 +152,8 @@ def report_errors(publish: Callable[..., object], **options) -> None:
         sys.exit("interrupted; run again, what has arrived is not sent twice")
 
 
-def _check_name(repo_id: str) -> None:
+def check_name(repo_id: str) -> None:
+    """Raises ValueError where ``repo_id`` is not ``owner/name`` in the letters that the Hub allows."""
     if repo_id.count("/") != 1:
         raise ValueError(f"{repo_id!r} is not a name on the Hub; it takes OWNER/NAME, such as you/corpus")
     validate_repo_id(repo_id)

@@ -6,7 +6,7 @@
 
 The Space gets every file of this folder but this script and, in `model_id.txt`, the model's name and the commit that it
 stands at now, as `you/model@1f0c...`: a later push to the model does not change what the Space serves until this script
-runs again. It needs a token with write access: `hf auth login`, or the environment variable HF_TOKEN.
+runs again. Its card names the model too, so that the Hub links the two. It needs a token with write access: `hf auth login`, or the environment variable HF_TOKEN.
 """
 
 import argparse
@@ -14,13 +14,14 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, metadata_save
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
 from data_scripts.hub import (
     add_publish_arguments,
     card_metadata,
     check_access,
+    check_name,
     hub_errors,
     publish_folder,
     report_errors,
@@ -51,6 +52,7 @@ def publish_space(folder: Path, repo_id: str, model: str, **options) -> str | No
         raise ValueError(f"{folder} is not a Space, it lacks {', '.join(missing)}")
     if card_metadata(folder).get("sdk") != "gradio":
         raise ValueError(f"{folder / 'README.md'} does not say `sdk: gradio` at its head, which a Space needs")
+    check_name(model.partition("@")[0])
     # A dry run asks nobody: a commit is 40 digits, so the size that it lists is right.
     pinned = (
         f"{model.partition('@')[0]}@{'0' * 40}" if options.get("dry_run") else pin_model(model, options.get("token"))
@@ -58,6 +60,7 @@ def publish_space(folder: Path, repo_id: str, model: str, **options) -> str | No
     with tempfile.TemporaryDirectory() as staged:
         shutil.copytree(folder, staged, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
         Path(staged, MODEL_ID).write_text(f"{pinned}\n")
+        metadata_save(Path(staged, "README.md"), card_metadata(folder) | {"models": [pinned.partition("@")[0]]})
         return publish_folder(Path(staged), repo_id, "space", allow=SPACE_FILES, ignore=WORK_FILES, **options)
 
 

@@ -54,7 +54,8 @@ def test_the_space_names_the_model_at_its_commit(hub, space, model, capsys):
     assert set(published) == {
         *(".gitattributes", "README.md", "app.py", "requirements.txt", "examples/a.wav", "model_id.txt")
     }
-    assert not (space / "model_id.txt").exists()
+    assert "models:\n- alice/model\n" in published["README.md"].decode()
+    assert not (space / "model_id.txt").exists() and (space / "README.md").read_text() == CARD
 
 
 def test_the_space_stays_at_its_commit_until_it_is_published_again(hub, space, model, capsys, tmp_path):
