@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 CHUNK = 2**16  # bytes
 SIMULTANEOUS = 8  # files at once, where there are many
-UNPACKED_LIMIT = 2**33  # bytes; no corpus has a tenth of it
+SIZE_LIMIT = 2**33  # bytes, of a file or of what an archive unpacks to; no corpus has a tenth of it
 RETRIED_STATUSES = (408, 425, 429, 500, 502, 503, 504)
 
 
@@ -201,6 +201,9 @@ class ResumingDownloader:
             for chunk in itertools.chain([first], chunks):
                 file.write(chunk)
                 self.progress.update(len(chunk))
+                if file.tell() > SIZE_LIMIT:
+                    self.part.unlink()
+                    raise DownloadError(f"{url} sends more than {SIZE_LIMIT:,} bytes; no corpus is that large")
         if not self._size() or self._size() != (total or self._size()):
             raise _Broken(f"{self._size()} of {total or 'an unknown number of'} bytes came")
 
@@ -263,9 +266,9 @@ def unpack(archive: Path, folder: Path) -> None:
                         f"{archive} has the member {member.filename!r}, which leaves its folder; not unpacked"
                     )
             n_bytes = sum(member.file_size for member in members)
-            if n_bytes > UNPACKED_LIMIT:
+            if n_bytes > SIZE_LIMIT:
                 raise DownloadError(
-                    f"{archive} says it unpacks to {n_bytes:,} bytes, more than {UNPACKED_LIMIT:,}; not unpacked"
+                    f"{archive} says it unpacks to {n_bytes:,} bytes, more than {SIZE_LIMIT:,}; not unpacked"
                 )
             if n_bytes > shutil.disk_usage(archive.parent).free:
                 raise _disk_error(OSError(errno.ENOSPC, ""), archive, n_bytes)

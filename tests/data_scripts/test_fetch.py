@@ -181,6 +181,14 @@ def test_a_disk_that_fills_while_writing(server, tmp_path):
     assert not (tmp_path / "archive.zip").exists()
 
 
+def test_a_stream_without_end(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(fetching, "SIZE_LIMIT", 100_000)
+    server.sized = False
+    with pytest.raises(DownloadError, match="more than 100,000 bytes"):
+        get(server, tmp_path)
+    assert not (tmp_path / "archive.zip.part").exists()
+
+
 def test_many_files_at_once_keep_what_arrived(server, tmp_path):
     contents = {f"{index}.wav": np.random.default_rng(index).bytes(1_000) for index in range(40)}
     server.files |= {f"/{name}": content for name, content in contents.items()}
@@ -223,7 +231,7 @@ def test_members_that_are_links(tmp_path):
 def test_an_archive_that_unpacks_to_too_much(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zeros.wav", bytes(10_000_000))
-    monkeypatch.setattr(fetching, "UNPACKED_LIMIT", 1_000_000)
+    monkeypatch.setattr(fetching, "SIZE_LIMIT", 1_000_000)
     with pytest.raises(DownloadError, match="10,000,000"):
         unpack(tmp_path / "a.zip", tmp_path / "a")
     assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]

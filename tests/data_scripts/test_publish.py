@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from datasets import load_dataset
 from huggingface_hub import metadata_load
 
 from data_scripts import publish
@@ -128,6 +129,11 @@ def test_corpora_leaves_one_out_with_card_configs_and_sizes(hub, corpus, capsys,
     clips = pd.read_csv(io.BytesIO(published["clips.csv"]))
     assert set(clips.corpus) == {"ravdess", "crema_d"} and set(clips.path) < set(published)
     assert not [path for path in corpus.parent.iterdir() if path.name.startswith(".")]
+    for path, content in published.items():
+        (tmp_path / "down" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "down" / path).write_bytes(content)
+    down = load_dataset(str(tmp_path / "down"), cache_dir=str(tmp_path / "cache"))
+    assert sum(split.num_rows for split in down.values()) == 12
 
 
 def test_no_derivatives_is_said_when_tess_is_published(hub, corpus, capsys):
