@@ -80,7 +80,10 @@ class ModelArguments:
     early_stopping_patience: int = field(
         default=0, metadata={"help": "Stop after this many epochs without a better one; 0 never stops early."}
     )
-    class_balance: bool = field(default=True, metadata={"help": "Draw the classes equally often in training."})
+    class_balance: float = field(
+        default=0.5,
+        metadata={"help": "0 draws every clip equally often; 1 every class of every corpus; 0.5 is half way between."},
+    )
 
 
 @dataclass
@@ -93,12 +96,14 @@ class RecipeArguments(TrainingArguments):
     per_device_train_batch_size: int = 32
     per_device_eval_batch_size: int = 32
     learning_rate: float = 2e-3
-    weight_decay: float = 0.02
+    weight_decay: float = 0.05
     lr_scheduler_type: str = "cosine"
     warmup_steps: float = 0.1
-    max_grad_norm: float = 2.0
+    max_grad_norm: float = 1.0
+    use_cpu: bool = field(default=not torch.accelerator.is_available(), metadata={"help": "Compute on the CPU."})
+    # Not a default_factory: HfArgumentParser would take it for False.
     bf16: bool = field(
-        default_factory=lambda: torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported(),
+        default=torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported(),
         metadata={"help": "Mixed precision: by default where the device computes in bfloat16."},
     )
     eval_strategy: str = "epoch"

@@ -156,7 +156,9 @@ def test_clips_with_conflicting_labels_are_not_trained_on():
 
 
 def test_sampler_balances_classes_repeatably_and_anew_in_each_epoch():
-    sampler = BalancedSampler([0] * 900 + [1] * 100, seed=1)
+    groups = [0] * 900 + [1] * 100
+    assert sorted(BalancedSampler(groups, balance=0, seed=1)) == list(range(1000))
+    sampler = BalancedSampler(groups, balance=1, seed=1)
     first = list(sampler)
     assert list(sampler) == first
     assert 400 < sum(index >= 900 for index in first) < 600

@@ -38,7 +38,6 @@ trainer = EmotionTrainer(
     model,
     arguments,
     data_collator=collator(MelCNNFeatureExtractor()),
-    class_balance=True,
     train_dataset=Clips(splits["train"], DataArguments(), 16_000),
 )
 trainer.train()

@@ -34,10 +34,10 @@ class Augmentation:
 
     speed: tuple[float, ...] = (0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15)
     shift: float = 0.3
-    gain: tuple[float, float] = (-10.0, 6.0)
-    noise_probability: float = 0.15
+    gain: tuple[float, float] = (-6.0, 6.0)
+    noise_probability: float = 0.1
     noise_ratio: tuple[float, float] = (10.0, 40.0)
-    reverberation_probability: float = 0.05
+    reverberation_probability: float = 0.0
     reverberation_time: tuple[float, float] = (0.1, 0.6)
     mel_warp: float = 0.05
     equalizer: float = 1.5

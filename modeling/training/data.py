@@ -45,7 +45,7 @@ class DataArguments:
     folds: int = field(default=1, metadata={"help": "Train this many times, so that every fold is held out once."})
     leave_out: str | None = field(default=None, metadata={"help": "Train without this corpus and report on it."})
     is_demo: bool = field(default=False, init=False)
-    max_length_seconds: float = field(default=4.0, metadata={"help": "Longer clips are cropped at random in training."})
+    max_length_seconds: float = field(default=2.0, metadata={"help": "Longer clips are cropped at random in training."})
 
 
 @dataclass
@@ -259,7 +259,7 @@ class Clips(torch.utils.data.Dataset):
     def __init__(self, data: Dataset, arguments: DataArguments, sampling_rate: int, max_length: int | None = None):
         self.audio = data.select_columns([arguments.audio_column_name]).with_format(None)
         self.audio_column_name = arguments.audio_column_name
-        self.labels = data[arguments.label_column_name]
+        self.labels, self.corpora = list(data[arguments.label_column_name]), column(data, "corpus")
         self.sampling_rate, self.max_length = sampling_rate, max_length
 
     def __len__(self) -> int:

@@ -1,5 +1,8 @@
 """Batches, the order of the clips, and predictions: what the Trainer of transformers is told about our data."""
 
+from collections import Counter
+from collections.abc import Hashable
+
 import torch
 from datasets import Dataset
 from tqdm import tqdm
@@ -11,29 +14,34 @@ from modeling.training.data import Clips, DataArguments
 
 
 class EmotionTrainer(Trainer):
-    """A Trainer that draws the classes equally often and leaves the model card to us."""
+    """A Trainer that draws small classes of small corpora more often than their share.
 
-    def __init__(self, *args, class_balance: bool, **kwargs):
+    Args:
+        class_balance: 0 draws every clip equally often, 1 every class of every corpus.
+    """
+
+    def __init__(self, *args, class_balance: float = 0.0, **kwargs):
         super().__init__(*args, **kwargs)
         self.class_balance = class_balance
 
     def _get_train_sampler(self, train_dataset: Clips | None = None) -> torch.utils.data.Sampler:
-        if not self.class_balance:
-            return super()._get_train_sampler(train_dataset)
-        return BalancedSampler(self.train_dataset.labels, self.args.seed)
+        groups = list(zip(self.train_dataset.corpora, self.train_dataset.labels, strict=True))
+        return BalancedSampler(groups, self.class_balance, self.args.seed)
 
 
 class BalancedSampler(torch.utils.data.Sampler):
-    """Draws as many clips as there are, every class as often as any other; the same in each process, and after a resume.
+    """Draws as many clips as there are, in the same order in every process and after a resume.
 
     Args:
-        labels: Class of every clip.
+        groups: Group of every clip.
+        balance: A clip is drawn in inverse proportion to its group's size to this power; at 0, each exactly once.
         seed: Together with the epoch, which `accelerate` sets, it determines the order.
     """
 
-    def __init__(self, labels: list[int], seed: int):
-        counts = torch.bincount(torch.as_tensor(labels))
-        self.weights, self.seed, self.epoch = 1.0 / counts[labels], seed, 0
+    def __init__(self, groups: list[Hashable], balance: float, seed: int):
+        sizes = Counter(groups)
+        self.weights = torch.tensor([sizes[group] ** -balance for group in groups], dtype=torch.float64)
+        self.with_replacement, self.seed, self.epoch = balance != 0, seed, 0
 
     def __len__(self) -> int:
         return len(self.weights)
@@ -43,7 +51,7 @@ class BalancedSampler(torch.utils.data.Sampler):
 
     def __iter__(self):
         generator = torch.Generator().manual_seed(self.seed + self.epoch)
-        yield from torch.multinomial(self.weights, len(self), replacement=True, generator=generator).tolist()
+        yield from torch.multinomial(self.weights, len(self), self.with_replacement, generator=generator).tolist()
 
 
 def collator(feature_extractor: MelCNNFeatureExtractor):
