@@ -25,7 +25,8 @@ import about
 import gradio as gr
 import pictures
 import torch
-from hearing import MOST_FILES, Listener, Microphone, loudness, pitch
+from hearing import MOST_FILES, Listener, Microphone
+from sound import load, loudness, pitch
 from visitors import Visitors
 
 UPLOAD_LIMIT = "120mb"  # ten minutes of stereo at 48 kHz are 115 MB
@@ -52,11 +53,12 @@ class Page:
         if not path:
             return pictures.hint(HINTS["clip"])
         self.visitors.remember(request.session_hash, path)
+        rate = self.listener.sampling_rate
         try:
-            waveform = self.listener.load(path)
+            waveform = load(path, rate)
         except ValueError as error:
             return pictures.sentence(str(error))
-        rate, answer = self.listener.sampling_rate, self.listener.hear(waveform)
+        answer = self.listener.hear(waveform)
         tracks = self.listener.explain(waveform, answer), waveform, loudness(waveform, rate), pitch(waveform, rate)
         return pictures.clip(answer, *tracks, self.listener.labels, rate)
 
@@ -119,7 +121,7 @@ def endpoints(listener: Listener) -> dict:
         Returns:
             The likeliest emotion, its calibrated probability, whether that is enough to be sure, and all probabilities.
         """
-        return listener.hear(listener.load(clip)).as_row()
+        return listener.hear(load(clip, listener.sampling_rate)).as_row()
 
     def timeline(recording: str, window: float = 3.0, step: float = 3.0) -> dict:
         """Follows the emotions through a recording, up to fifteen minutes long.
@@ -167,7 +169,13 @@ def build(listener: Listener, visitors: Visitors) -> gr.Blocks:
         gr.HTML(about.INTRODUCTION)
         with gr.Tab("Clip"), gr.Row():
             with gr.Column(min_width=320):
-                clip = gr.Audio(sources=["microphone", "upload"], type="filepath", label="Speak or upload", buttons=[])
+                clip = gr.Audio(
+                    sources=["microphone", "upload"],
+                    type="filepath",
+                    label="Speak or upload",
+                    buttons=[],
+                    elem_id="clip",
+                )
                 gr.Examples(
                     [[str(path)] for path in EXAMPLES],
                     [clip],
@@ -184,7 +192,9 @@ def build(listener: Listener, visitors: Visitors) -> gr.Blocks:
             microphone = gr.State(Microphone(), time_to_live=600)
         with gr.Tab("Long recording"):
             long_label = "A recording of minutes"
-            long_clip = gr.Audio(sources=["upload", "microphone"], type="filepath", label=long_label, buttons=[])
+            long_clip = gr.Audio(
+                sources=["upload", "microphone"], type="filepath", label=long_label, buttons=[], elem_id="recording"
+            )
             with gr.Row():
                 window = gr.Slider(1, 10, 3, step=0.5, label="Window (s)", info="What one answer hears")
                 step = gr.Slider(0.5, 10, 3, step=0.5, label="Step (s)", info="From one window to the next")

@@ -20,5 +20,23 @@
       }
     };
   }
+  // A file that is dropped while the recorder shows would replace the page: hand it to the uploader behind the recorder.
+  for (const id of ["clip", "recording"]) {
+    const recorder = document.getElementById(id);
+    recorder?.addEventListener("dragover", (event) => event.preventDefault());
+    recorder?.addEventListener("drop", (event) => {
+      if (recorder.querySelector("input[type=file]") || !event.dataTransfer.files.length) return;
+      event.preventDefault();
+      const files = event.dataTransfer.files;
+      recorder.querySelector("button[aria-label='Clear']")?.click();
+      recorder.querySelector("button[aria-label='Upload file']")?.click();
+      setTimeout(() => {
+        const input = recorder.querySelector("input[type=file]");
+        if (!input) return;
+        input.files = files;
+        input.dispatchEvent(new Event("change", { bubbles: true }));
+      }, 100);
+    });
+  }
   for (const id of ["clip-answer", "long-answer", "batch-answer"]) document.getElementById(id)?.setAttribute("aria-live", "polite");
 }

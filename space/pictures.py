@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from html import escape
 
 import numpy as np
-from hearing import HIGHEST_PITCH, LIVE_MEMORY, LIVE_UPDATE, LIVE_WINDOW, LOWEST_PITCH, Answer, Evidence, Timeline
+from hearing import LIVE_MEMORY, LIVE_UPDATE, LIVE_WINDOW, Answer, Evidence, Timeline
 from PIL import Image
+from sound import HIGHEST_PITCH, LOWEST_PITCH
 
 COLOURS = ["#7d8799", "#1f9e94", "#d08a00", "#3b76d6", "#d93d42", "#8353cf", "#5b9440", "#d6559b", "#a8663a", "#4f6d7a"]
 MOST_COLUMNS = 900  # pixels of a spectrogram or steps of a line; more than a page is wide

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from playwright.sync_api import Browser, sync_playwright
 
 from modeling.configuration_mel_cnn import MelCNNConfig
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
@@ -27,6 +28,9 @@ RATE = 16_000  # Hz
 START_LIMIT = 180  # seconds; on two idle cores the first page comes within 30
 
 sys.path.insert(0, str(SPACE))
+
+
+from hearing import Listener
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,14 @@ class Server:
         """Resident memory, MB."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+
+def required(program: str) -> str:
+    """The path of a program; without it the test is skipped, but on a machine for tests (CI is set) it fails."""
+    if path := shutil.which(program):
+        return path
+    reason = f"{program} is not on this machine; on Debian: apt-get install {program}"
+    pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
 
 
 def hum(pitch: float, seconds: float, seed: int = 0, rate: int = RATE) -> np.ndarray:
@@ -86,6 +98,11 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "evaluation.json").write_text(json.dumps(evaluation()))
     (folder / "README.md").write_text("---\nlicense: cc-by-nc-sa-4.0\n---\n\n# A tiny model\n")
     return folder
+
+
+@pytest.fixture(scope="session")
+def listener(checkpoint: Path) -> Listener:
+    return Listener(str(checkpoint))
 
 
 def evaluation() -> dict:
@@ -194,13 +211,9 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory):
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Chromium with a microphone that hears a second of nothing, then two of a low hum and two of a high one, over and over."""
-    program = shutil.which("chromium")
-    if not program:
-        reason = "no chromium on this machine; with Debian's: apt-get install chromium"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    sync_api = pytest.importorskip("playwright.sync_api")
+    program = required("chromium")
     recording = tmp_path_factory.mktemp("microphone") / "microphone.wav"
     rate = 48_000
     sounds = [np.zeros(rate, dtype=np.float32), hum(150, 2.5, rate=rate), np.zeros(2 * rate), hum(600, 2.5, rate=rate)]
@@ -215,7 +228,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory):
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-audio-capture={recording}",
     ]
-    with sync_api.sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=options)
         yield chromium
         chromium.close()
