@@ -8,7 +8,7 @@
     uv run train.py --dataset_name build/corpus --model_dir build/plain --augmentation False \\
         --model_config '{"architecture": "plain", "width": 16}'                               the plain CNN
     uv run train.py --dataset_name build/corpus --push_to_hub --hub_model_id you/model        and publish the model
-    uv run torchrun --nproc_per_node 2 train.py --use_cpu True --dataset_name build/corpus    two CPU processes
+    uv run torchrun --standalone --nproc_per_node 2 train.py --dataset_name build/corpus        two CPU processes
 
 The run's checkpoints and logs go to --output_dir (build/run), the model as it would be published to --model_dir
 (build/model). `uv run train.py --help` lists every argument; those of transformers' TrainingArguments all work.

@@ -203,7 +203,7 @@ def test_two_processes_share_the_work_and_agree_with_one(tiny_corpus, tmp_path):
     """With frozen statistics, no dropout and no augmentation two halves of a batch give the loss of the whole."""
     script = Path(__file__).parent / "world_size.py"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     losses = {}
     for processes, launcher in ((1, [sys.executable]), (2, torchrun)):
         output = tmp_path / f"{processes}.json"

@@ -1,0 +1,46 @@
+"""Which part of the project may know of which: imports follow the arrow from corpora to dataset to model to Space."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OURS = {"data_scripts", "modeling", "space", "tests", "train"}
+TRAVELLING = sorted((ROOT / "modeling").glob("*_mel_cnn.py"))
+SERVED = [path for path in sorted((ROOT / "space").glob("*.py")) if path.name != "publish.py"]
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names of the modules that a file imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "data_scripts").glob("*.py")), ids=lambda path: path.name)
+def test_dataset_is_made_without_the_model_and_its_libraries(path):
+    assert not imported(path) & {"torch", "torchaudio", "transformers", "modeling", "space", "train"}
+
+
+@pytest.mark.parametrize("path", TRAVELLING, ids=lambda path: path.name)
+def test_files_of_a_checkpoint_import_each_other_and_nothing_else_of_ours(path):
+    assert not imported(path) & (OURS | {"datasets", "evaluate"})
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:  # `from . import x` would not travel
+            assert node.level == 1 and ROOT / "modeling" / f"{node.module}.py" in TRAVELLING
+
+
+@pytest.mark.parametrize("path", SERVED, ids=lambda path: path.name)
+def test_space_imports_nothing_of_this_repository(path):
+    assert not imported(path) & (OURS - {"space"}) and "space" not in imported(path)
+
+
+def test_training_knows_the_corpora_only_as_its_demo():
+    tree = ast.parse((ROOT / "train.py").read_text())
+    found = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+    assert {module for module in found if module.startswith("data_scripts")} == {"data_scripts.demo_corpus"}
