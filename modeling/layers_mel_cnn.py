@@ -118,7 +118,8 @@ class ResidualBlock(nn.Module):
         if frame_mask is None:
             mean = hidden_state.mean((2, 3))
         else:
-            mean = (hidden_state.mean(2) * frame_mask[:, 0]).sum(-1) / frame_mask[:, 0].sum(-1)
+            weights = frame_mask[:, 0] / frame_mask[:, 0].sum(-1, keepdim=True)
+            mean = (hidden_state.mean(2) * weights).sum(-1)
         gate = torch.sigmoid(self.excite(F.relu(self.squeeze(mean))))[:, :, None, None]
         hidden_state = F.relu(hidden_state * gate + self.shortcut(inputs))
         return (hidden_state if frame_mask is None else hidden_state * frame_mask), frame_mask

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from modeling.configuration_mel_cnn import MelCNNConfig
-from modeling.layers_mel_cnn import LogMel
+from modeling.layers_mel_cnn import LogMel, ResidualBlock
 from tests.modeling.tiny import tiny_config, voice
 
 
@@ -75,3 +75,11 @@ def test_half_precision_leaves_the_front_end_alone():
         torch.testing.assert_close(converted(waveform)[0], expected)
     with torch.autocast("cpu", torch.bfloat16):
         torch.testing.assert_close(log_mel(waveform)[0], expected)
+
+
+def test_mean_over_a_long_clip_fits_half_precision():
+    block = ResidualBlock(8, 8, (1, 1)).eval().half()
+    torch.nn.init.constant_(block.norm_2.bias, 20.0)
+    hidden_state, frame_mask = torch.zeros(1, 8, 1, 8_000).half(), torch.ones(1, 1, 1, 8_000).half()
+    masked, _ = block(hidden_state, frame_mask)
+    torch.testing.assert_close(masked, block(hidden_state, None)[0], atol=0.05, rtol=0)
