@@ -113,6 +113,7 @@ class RecipeArguments(TrainingArguments):
     load_best_model_at_end: bool = True
     metric_for_best_model: str = "unweighted_average_recall"
     remove_unused_columns: bool = False
+    ddp_find_unused_parameters: bool = False
     label_names: list[str] = field(default_factory=lambda: ["labels"])
     report_to: str = "tensorboard"
 
@@ -161,6 +162,9 @@ def main() -> None:
         folder = model_arguments.evaluation_dir
         folder.mkdir(parents=True, exist_ok=True)
         report.write_report(folder, evaluation)
+    if training_arguments.do_train:  # the run is finished: what is left of it would pass for an unfinished one
+        for checkpoint in Path(training_arguments.output_dir).glob("**/checkpoint-*"):
+            shutil.rmtree(checkpoint)
     print(f"\n{report.title(evaluation)}\n\n{report.table(evaluation)}\n\nWritten to {folder}/.")
     if data_arguments.is_demo:
         print(NEXT_STEPS)
@@ -280,8 +284,6 @@ def train(
     if trainer.is_world_process_zero():
         logits = predict(model, fold.validation, data_arguments, training_arguments)
         calibrate(model, logits, np.asarray(fold.validation[data_arguments.label_column_name]))
-        for checkpoint in directory.glob("checkpoint-*"):
-            shutil.rmtree(checkpoint)
     return model, trainer.state.log_history
 
 
@@ -296,7 +298,8 @@ def make_model(arguments: ModelArguments, label_names: list[str]) -> MelCNNForAu
         return MelCNNForAudioClassification(MelCNNConfig(**json.loads(arguments.model_config), **labels))
     path = arguments.model_name_or_path
     if labels_of(arguments) == label_names:
-        return MelCNNForAudioClassification.from_pretrained(path, calibration_temperature=1.0)
+        fields = {"problem_type": labels["problem_type"], "calibration_temperature": 1.0}
+        return MelCNNForAudioClassification.from_pretrained(path, **fields)
     return MelCNNForAudioClassification.from_pretrained(
         path, **labels, calibration_temperature=1.0, ignore_mismatched_sizes=True
     )
