@@ -49,7 +49,7 @@ class Page:
     def __init__(self, listener: Listener, visitors: Visitors):
         self.listener, self.visitors = listener, visitors
 
-    def clip(self, path: str | None, request: gr.Request) -> str:
+    def show_clip(self, path: str | None, request: gr.Request) -> str:
         if not path:
             return pictures.hint(HINTS["clip"])
         self.visitors.remember(request.session_hash, path)
@@ -62,7 +62,7 @@ class Page:
         tracks = self.listener.explain(waveform, answer), waveform, loudness(waveform, rate), pitch(waveform, rate)
         return pictures.clip(answer, *tracks, self.listener.labels, rate)
 
-    def live(self, piece: str | None, microphone: Microphone, request: gr.Request):
+    def show_live(self, piece: str | None, microphone: Microphone, request: gr.Request):
         if not piece:
             return gr.skip()
         self.visitors.remember(request.session_hash, piece)
@@ -70,7 +70,7 @@ class Page:
             return microphone, gr.skip()
         return microphone, pictures.live(microphone.history, self.listener.labels)
 
-    def recording(self, path: str | None, window: float, step: float, request: gr.Request):
+    def show_recording(self, path: str | None, window: float, step: float, request: gr.Request):
         if not path:
             return pictures.hint(HINTS["recording"]), *self._no_table()
         self.visitors.remember(request.session_hash, path)
@@ -80,7 +80,7 @@ class Page:
             return pictures.sentence(str(error)), *self._no_table()
         return pictures.recording(timeline), *self._table("timeline.csv", ["start", "end"], timeline.as_rows(), request)
 
-    def batch(self, paths: list[str] | None, request: gr.Request):
+    def show_batch(self, paths: list[str] | None, request: gr.Request):
         if not paths:
             return pictures.hint(HINTS["batch"]), *self._no_table()
         self.visitors.remember(request.session_hash, *paths)
@@ -210,9 +210,9 @@ def build(listener: Listener, visitors: Visitors) -> gr.Blocks:
             gr.HTML(about.page(listener))
 
         # Events of a finished upload, and no button: nothing can be pressed while a recording is on its way.
-        clip.change(page.clip, clip, clip_answer, trigger_mode="always_last", show_progress="minimal", **private)
+        clip.change(page.show_clip, clip, clip_answer, trigger_mode="always_last", show_progress="minimal", **private)
         stream.stream(
-            page.live,
+            page.show_live,
             [stream, microphone],
             [microphone, live_answer],
             time_limit=LIVE_LIMIT,
@@ -222,7 +222,7 @@ def build(listener: Listener, visitors: Visitors) -> gr.Blocks:
         )
         gr.on(
             [long_clip.change, window.release, step.release],
-            page.recording,
+            page.show_recording,
             [long_clip, window, step],
             [long_answer, long_table, long_csv],
             trigger_mode="always_last",
@@ -231,7 +231,7 @@ def build(listener: Listener, visitors: Visitors) -> gr.Blocks:
             **private,
         )
         files.change(
-            page.batch,
+            page.show_batch,
             files,
             [batch_answer, batch_table, batch_csv],
             trigger_mode="always_last",

@@ -249,14 +249,12 @@ def _stack(x: float, width: float, answer: Answer | None, labels: Sequence[str])
     """One window as a stack of all probabilities."""
     if answer is None:
         return f'<rect class="mute" x="{x:.2f}" y="97" width="{width:.2f}" height="3"/>'
-    stack, top = "", 100.0
-    for label, probability in answer.probabilities.items():
-        top -= 100 * probability
-        stack += (
-            f'<rect fill="{colour(labels, label)}" x="{x:.2f}" y="{top:.1f}" width="{width:.2f}" '
-            f'height="{100 * probability:.1f}"/>'
-        )
-    return stack
+    tops = 100 * (1 - np.cumsum(list(answer.probabilities.values())))
+    # Each emotion reaches down behind the ones below it, so that no gap shows between two of them.
+    return "".join(
+        f'<rect fill="{colour(labels, label)}" x="{x:.2f}" y="{top:.1f}" width="{width:.2f}" height="{100 - top:.1f}"/>'
+        for label, top in reversed(list(zip(answer.probabilities, tops, strict=True)))
+    )
 
 
 def _time_axis(seconds: float) -> str:
