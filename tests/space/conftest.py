@@ -46,6 +46,11 @@ class Server:
         """What visitors have left behind by now."""
         return [path for path in self.temporary.rglob("*") if path.is_file() and path.suffix != ".flac"]
 
+    def processor_time(self) -> float:
+        """Seconds of a core that it has used."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def memory(self) -> float:
         """Resident memory, MB."""
         status = Path(f"/proc/{self.pid}/status").read_text()
