@@ -19,7 +19,7 @@ import json
 import os
 import shutil
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 
@@ -85,6 +85,14 @@ class ModelArguments:
         metadata={"help": "0 draws every clip equally often; 1 every class of every corpus; 0.5 is half way between."},
     )
 
+    def __post_init__(self):
+        known = {field.name for field in fields(MelCNNConfig)}
+        unknown = set(json.loads(self.model_config)) - known
+        if unknown:
+            raise ValueError(
+                f"--model_config names {', '.join(sorted(unknown))}; MelCNNConfig has {', '.join(sorted(known))}."
+            )
+
 
 @dataclass
 class RecipeArguments(TrainingArguments):
@@ -119,16 +127,16 @@ class RecipeArguments(TrainingArguments):
 
 
 def main() -> None:
-    model_arguments, data_arguments, training_arguments = parse_arguments()
-    set_seed(training_arguments.seed)
     try:
+        model_arguments, data_arguments, training_arguments = parse_arguments()
+        set_seed(training_arguments.seed)
         with training_arguments.main_process_first(desc="preparing the dataset"):
             dataset_card = prepare_dataset(data_arguments)
             splits = load(data_arguments, None if training_arguments.do_train else labels_of(model_arguments))
         folds = make_folds(splits, data_arguments, training_arguments.seed)
         check_folders(model_arguments, data_arguments, training_arguments)
         push = prepare_push(training_arguments, dataset_card, len(folds))
-    except ValueError as error:
+    except (ValueError, OSError) as error:  # OSError: a dataset or model that is not there, or no network
         raise SystemExit(f"train.py: {error}") from error
     possible = own_labels(splits, data_arguments)
 
@@ -298,8 +306,9 @@ def make_model(arguments: ModelArguments, label_names: list[str]) -> MelCNNForAu
         return MelCNNForAudioClassification(MelCNNConfig(**json.loads(arguments.model_config), **labels))
     path = arguments.model_name_or_path
     if labels_of(arguments) == label_names:
-        fields = {"problem_type": labels["problem_type"], "calibration_temperature": 1.0}
-        return MelCNNForAudioClassification.from_pretrained(path, **fields)
+        return MelCNNForAudioClassification.from_pretrained(
+            path, problem_type=labels["problem_type"], calibration_temperature=1.0
+        )
     return MelCNNForAudioClassification.from_pretrained(
         path, **labels, calibration_temperature=1.0, ignore_mismatched_sizes=True
     )

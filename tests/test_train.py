@@ -100,6 +100,8 @@ def test_evaluation_alone_repeats_the_figures_and_leaves_the_model_alone(tiny_co
         (["--label_column_name", "feeling"], r"no such column. Choose one of .*emotion"),
         (["--do_train", "False"], "name it by --model_name_or_path"),
         (["--leave_out", "iemocap"], "ravdess"),
+        (["--model_config", '{"widht": 8}'], "names widht; MelCNNConfig has .*width"),
+        (["--dataset_name", "no/such/folder"], "no/such/folder"),
     ],
 )
 def test_impossible_wishes_are_refused_in_a_line(tiny_corpus, run_train, options, complaint):
