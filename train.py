@@ -16,7 +16,6 @@ The run's checkpoints and logs go to --output_dir (build/run), the model as it w
 
 import copy
 import json
-import os
 import shutil
 import sys
 from dataclasses import dataclass, field, fields
@@ -38,7 +37,6 @@ from modeling.training import report
 from modeling.training.augmentation import Augmentation
 from modeling.training.calibration import calibrate
 from modeling.training.data import (
-    HELD_OUT_SHARE,
     Clips,
     DataArguments,
     Fold,
@@ -47,7 +45,7 @@ from modeling.training.data import (
     own_labels,
     without_conflicts,
 )
-from modeling.training.evaluation import evaluate_clips, score
+from modeling.training.evaluation import describe, evaluate_clips, name_of, score
 from modeling.training.model_folder import complete_save, save_model
 from modeling.training.push import PushToHub
 from modeling.training.trainer import EmotionTrainer, collator, predict
@@ -155,11 +153,7 @@ def main() -> None:
 
     evaluated = concatenate_datasets([fold.evaluation for fold in folds])
     evaluation = {
-        "dataset": name_of(data_arguments),
-        "split": data_arguments.eval_split_name,
-        "protocol": protocol(data_arguments),
-        "unseen_speakers": all(hears_new_voices(fold, data_arguments.speaker_column_name) for fold in folds),
-        "synthetic": "synthetic" in dataset_card.get("tags", []),
+        **describe(folds, data_arguments, dataset_card),
         "labels": list(model.config.id2label.values()),
         **evaluate_clips(np.concatenate(probabilities), evaluated, data_arguments, possible),
     }
@@ -312,30 +306,6 @@ def make_model(arguments: ModelArguments, label_names: list[str]) -> MelCNNForAu
     return MelCNNForAudioClassification.from_pretrained(
         path, **labels, calibration_temperature=1.0, ignore_mismatched_sizes=True
     )
-
-
-def name_of(arguments: DataArguments) -> str:
-    """The dataset as figures name it: never a path that only this machine has."""
-    path = Path(arguments.dataset_name)
-    name = os.path.relpath(path) if path.exists() else arguments.dataset_name
-    return f"{name} ({arguments.dataset_config_name})" if arguments.dataset_config_name else name
-
-
-def protocol(arguments: DataArguments) -> str:
-    """How training and evaluation were kept apart, in words."""
-    if arguments.leave_out:
-        return f"trained without {arguments.leave_out}, tested on it"
-    if arguments.split_by == "official":
-        return f"{arguments.eval_split_name} split"
-    leak = " (voices are shared with training)" if arguments.split_by == "file" else ""
-    return f"{arguments.folds} of {max(arguments.folds, HELD_OUT_SHARE)} folds by {arguments.split_by}{leak}"
-
-
-def hears_new_voices(fold: Fold, speaker_column: str | None) -> bool:
-    """Whether it is certain that no voice of the evaluation was trained on."""
-    if speaker_column is None:
-        return False
-    return set(fold.train[speaker_column]).isdisjoint(fold.evaluation[speaker_column])
 
 
 def copy_with(arguments: RecipeArguments, **changes) -> RecipeArguments:

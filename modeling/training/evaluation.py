@@ -1,12 +1,13 @@
 """The figures of an evaluation: over all clips and by corpus, gender and speaker, raw and among a corpus's own labels."""
 
+import os
 from pathlib import Path
 
 import evaluate
 import numpy as np
 from datasets import Dataset
 
-from modeling.training.data import DataArguments, column
+from modeling.training.data import HELD_OUT_SHARE, DataArguments, Fold, column
 
 METRICS = Path(__file__).parent / "metrics.py"
 
@@ -69,3 +70,38 @@ def score(probabilities: np.ndarray, data: Dataset, arguments: DataArguments, ow
     by_corpus = {f"unweighted_average_recall_{corpus}": recall for corpus, recall in recalls.items() if corpus}
     accuracy = float((probabilities.argmax(1) == labels).mean())
     return {"unweighted_average_recall": float(np.mean(list(recalls.values()))), "accuracy": accuracy, **by_corpus}
+
+
+def describe(folds: list[Fold], arguments: DataArguments, dataset_card: dict) -> dict:
+    """What an evaluation is of: the dataset, the split, the protocol, and whether voices and recordings are new and real."""
+    return {
+        "dataset": name_of(arguments),
+        "split": arguments.eval_split_name,
+        "protocol": protocol(arguments),
+        "unseen_speakers": all(hears_new_voices(fold, arguments.speaker_column_name) for fold in folds),
+        "synthetic": "synthetic" in dataset_card.get("tags", []),
+    }
+
+
+def name_of(arguments: DataArguments) -> str:
+    """The dataset as figures name it: never a path that only this machine has."""
+    path = Path(arguments.dataset_name)
+    name = os.path.relpath(path) if path.exists() else arguments.dataset_name
+    return f"{name} ({arguments.dataset_config_name})" if arguments.dataset_config_name else name
+
+
+def protocol(arguments: DataArguments) -> str:
+    """How training and evaluation were kept apart, in words."""
+    if arguments.leave_out:
+        return f"trained without {arguments.leave_out}, tested on it"
+    if arguments.split_by == "official":
+        return f"{arguments.eval_split_name} split"
+    leak = " (voices are shared with training)" if arguments.split_by == "file" else ""
+    return f"{arguments.folds} of {max(arguments.folds, HELD_OUT_SHARE)} folds by {arguments.split_by}{leak}"
+
+
+def hears_new_voices(fold: Fold, speaker_column: str | None) -> bool:
+    """Whether it is certain that no voice of the evaluation was trained on."""
+    if speaker_column is None:
+        return False
+    return set(fold.train[speaker_column]).isdisjoint(fold.evaluation[speaker_column])
