@@ -27,7 +27,7 @@ import pictures
 import torch
 from hearing import MOST_FILES, Listener, Microphone
 from sound import load, loudness, pitch
-from visitors import Visitors
+from visitors import Visitors, clips_of_programs
 
 UPLOAD_LIMIT = "120mb"  # ten minutes of stereo at 48 kHz are 115 MB
 QUEUE_LENGTH = 100
@@ -243,7 +243,7 @@ def build(listener: Listener, visitors: Visitors) -> gr.Blocks:
             inputs = {
                 "classify": [gr.Audio(type="filepath", label="Clip")],
                 "timeline": [gr.Audio(type="filepath", label="Recording"), gr.Number(3), gr.Number(3)],
-                "batch": [gr.File(file_count="multiple", type="filepath", label="Clips")],
+                "batch": [clips_of_programs(visitors.folder)],
             }
             for name, function in endpoints(listener).items():
                 gr.on([], function, inputs[name], gr.JSON(label="Answer"), api_name=name)

@@ -1,4 +1,4 @@
-"""What visitors leave behind, and its deletion."""
+"""What visitors send and leave behind, and its deletion."""
 
 import atexit
 import shutil
@@ -8,6 +8,8 @@ from collections import defaultdict
 from pathlib import Path
 
 import gradio as gr
+from gradio.data_classes import FileData, GradioRootModel
+from gradio.processing_utils import save_base64_to_cache, save_url_to_cache
 
 FORGET_AFTER = 540.0  # seconds; with the interval of the sweep, ten minutes at the latest
 SWEEP_EVERY = 30.0  # seconds
@@ -67,3 +69,41 @@ class Visitors:
         while True:
             time.sleep(SWEEP_EVERY)
             self.sweep()
+
+
+class SentClips(GradioRootModel):
+    """Files as programs send them: uploaded before, or as strings."""
+
+    root: list[FileData | str]
+
+
+def clips_of_programs(folder: Path) -> gr.File:
+    """Several files from a program.
+
+    The MCP server of Gradio 6.31 describes files in a list by a reference to nowhere, and hands them on as the strings that
+    they came as, which `gr.File` refuses. A subclass would write a `.pyi` file beside this one, so one object is changed.
+    """
+    clips = gr.File(file_count="multiple", type="filepath", label="Clips")
+    schema = clips.api_info()
+    schema["items"] = schema["$defs"].pop("FileData")
+    clips.api_info = lambda: schema
+    clips.data_model = SentClips
+    clips.preprocess = lambda sent: sent and [_saved(clip, folder) for clip in sent.root]
+    return clips
+
+
+def _saved(clip: FileData | str, folder: Path) -> str:
+    if isinstance(clip, FileData):
+        return clip.path
+    try:
+        if clip.startswith("data:"):
+            return save_base64_to_cache(clip, str(folder))
+        if clip.startswith("https://"):
+            return save_url_to_cache(clip, str(folder))
+    except Exception as error:
+        raise gr.Error(
+            f"A clip could not be fetched or decoded ({type(error).__name__}).", print_exception=False
+        ) from error
+    raise gr.Error(
+        "Send each clip as a file, an https:// address, or a string data:audio/wav;base64,...", print_exception=False
+    )

@@ -14,7 +14,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from mcp import ClientSession
-from mcp.client.streamable_http import streamablehttp_client
+from mcp.client.streamable_http import streamable_http_client
 
 from tests.space.conftest import LABELS
 
@@ -111,7 +111,7 @@ def in_mcp(server, action):
 
     async def run():
         async with (
-            streamablehttp_client(f"{server.url}/gradio_api/mcp/") as (read, write, _),
+            streamable_http_client(f"{server.url}/gradio_api/mcp/") as (read, write, _),
             ClientSession(read, write) as session,
         ):
             await session.initialize()
@@ -139,14 +139,17 @@ def test_mcp_tools_answer(server, clips):
             await session.call_tool("timeline", {"recording": as_data(clips["sad.wav"]), "window": 1, "step": 1}),
             await session.call_tool("batch", {"clips": [as_data(clips["happy.wav"]), as_data(clips["sad.wav"])]}),
             await session.call_tool("classify", {"clip": as_data(clips["silent.wav"])}),
+            await session.call_tool("batch", {"clips": ["/etc/passwd"]}),
         ]
 
-    single, followed, together, silent = in_mcp(server, call)
+    single, followed, together, silent, path = in_mcp(server, call)
     assert literal_eval(single.content[0].text)["emotion"] == "happy"
     assert {row["emotion"] for row in literal_eval(followed.content[0].text)["windows"]} == {"sad"}
     assert [row["emotion"] for row in literal_eval(together.content[0].text)] == ["happy", "sad"]
     assert silent.isError
     assert "only silence" in silent.content[0].text
+    assert path.isError
+    assert "Send each clip as" in path.content[0].text
 
 
 def classified(connection: httpx.Client, server, name: str, sound: bytes) -> dict:
@@ -173,11 +176,11 @@ def test_fifty_visitors_at_once_are_all_answered(server, clips):
 
 
 def test_memory_stays_flat(server, clips):
-    """Two hundred more requests, of many lengths, after a hundred to warm up."""
+    """A hundred more requests, of many lengths, after fifty to warm up."""
     sound = clips["happy.wav"].read_bytes()
     with httpx.Client(timeout=120) as connection:
-        for number in range(300):
-            if number == 100:
+        for number in range(150):
+            if number == 50:
                 before = server.memory()
-            classified(connection, server, "clip.wav", sound[: 20_000 + 200 * (number % 200)])
+            classified(connection, server, "clip.wav", sound[: 20_000 + 400 * (number % 100)])
     assert server.memory() - before < 30
