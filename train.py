@@ -50,7 +50,7 @@ from modeling.training.model_folder import complete_save, save_model
 from modeling.training.push import PushToHub
 from modeling.training.trainer import EmotionTrainer, collator, predict
 
-DEMO_RECIPE = {"num_train_epochs": 8}
+DEMO_RECIPE = {"num_train_epochs": 8, "output_dir": "build/demo-run"}
 NEXT_STEPS = """
 These voices are synthetic. With the real corpora (fetched from their publishers if you name no folders):
 
@@ -211,10 +211,17 @@ def check_folders(
     model_arguments: ModelArguments, data_arguments: DataArguments, training_arguments: RecipeArguments
 ) -> None:
     """Refuses to train where that would destroy a model of other data, or the checkpoints of an unfinished run."""
-    if not training_arguments.do_train or model_arguments.overwrite_output_dir:
+    if not training_arguments.do_train:
         return
     model_dir, evaluation = model_arguments.model_dir, model_arguments.model_dir / "evaluation.json"
-    if model_dir.exists() and any(model_dir.iterdir()):
+    holds_something = model_dir.exists() and any(model_dir.iterdir())
+    if holds_something and not (model_dir / "config.json").is_file():
+        raise ValueError(
+            f"{model_dir} holds something else than a model and is not replaced: choose another --model_dir."
+        )
+    if model_arguments.overwrite_output_dir:
+        return
+    if holds_something:
         trained_on = json.loads(evaluation.read_text())["dataset"] if evaluation.is_file() else "something unknown"
         if trained_on != name_of(data_arguments):
             raise ValueError(

@@ -120,6 +120,14 @@ def test_model_of_other_data_is_not_overwritten(tiny_corpus, own_data, run_train
     assert MelCNNForAudioClassification.from_pretrained("build/model").config.num_labels == 2
 
 
+def test_folder_that_is_no_model_is_never_replaced(tiny_corpus, run_train):
+    Path("letters").mkdir()
+    Path("letters/mother.txt").write_text("Dear mother")
+    with pytest.raises(SystemExit, match="letters holds something else than a model"):
+        run_train("--dataset_name", tiny_corpus, "--model_dir", "letters", "--overwrite_output_dir", "True")
+    assert Path("letters/mother.txt").read_text() == "Dear mother"
+
+
 def test_own_folder_of_classes_is_learned_and_its_figures_are_not_called_unseen(own_data, run_train, capsys):
     run_train("--dataset_name", own_data, "--label_column_name", "label", "--learning_rate", "0.01", epochs=8)
     assert "Voices are shared" in capsys.readouterr().out
