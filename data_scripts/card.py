@@ -12,6 +12,7 @@ from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from data_scripts.schema import EMOTIONS, FEATURES, SPLITS
+from data_scripts.splits import POLICIES
 
 SYNTHETIC_LICENSE = "cc0-1.0"
 SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K"}
@@ -109,6 +110,7 @@ the code. A figure measured on it says nothing about speech. It is in the public
         counts=counts(clips),
         config=clips.corpus[0],
         split=clips.split[0],
+        policies=" ".join(POLICIES[corpus] for corpus in sorted(clips.corpus.unique())),
         sections=sections,
     )
 
@@ -144,8 +146,12 @@ def licences(corpora: Sequence[ModuleType]) -> str:
         [
             "## Licences and citations",
             "",
-            "Each corpus keeps its own licence; the table as a whole is for non-commercial research. TESS's licence allows no",
-            "derivatives: its clips are changed in format only.",
+            "Each corpus keeps its own licence; the table as a whole is for non-commercial research.",
+            *(
+                f"{corpus.NAME}'s licence allows no derivatives: its clips are changed in format only."
+                for corpus in corpora
+                if "-nd-" in corpus.LICENSE
+            ),
             "",
             "| corpus | licence | source |",
             "|---|---|---|",
@@ -212,9 +218,8 @@ hold the clip, `actor` is the corpus's own id of the speaker.
 
 ## Splits
 
-No speaker stands on two sides. CREMA-D's split is that of the EVAR evaluation package (63, 9 and 19 speakers); RAVDESS tests on fold
-6 of EmoBox and validates on actors 01 to 04; of TESS's two speakers OAF trains and YAF tests. A split by file, with
-the same voices on both sides, makes the same model look 14 to 80 points better than it is on a new voice.
+No speaker stands on two sides. {policies} A split by file, with the same voices on both sides, makes the same model look 14 to
+80 points better than it is on a new voice.
 
 {sections}
 """

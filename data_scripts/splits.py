@@ -15,6 +15,11 @@ TEST_ACTORS = {
     "tess": "YAF",
     "crema_d": "1001 1004 1017 1019 1020 1025 1026 1029 1033 1035 1042 1044 1050 1053 1056 1058 1060 1069 1083",
 }
+POLICIES = {
+    "ravdess": "RAVDESS tests on fold 6 of EmoBox and validates on actors 01 to 04.",
+    "tess": "Of TESS's two speakers OAF trains and YAF tests.",
+    "crema_d": "CREMA-D's split is that of the EVAR evaluation package (63, 9 and 19 speakers).",
+}
 
 
 def split_of(corpus: str, actor: str) -> str:
