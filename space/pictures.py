@@ -194,7 +194,7 @@ def _waveform(waveform: np.ndarray, evidence: np.ndarray, shade: str) -> str:
     """Peaks in 250 columns; those that spoke for the answer are in its colour."""
     chunks = np.array_split(waveform, min(250, len(waveform)))
     peaks = np.array([np.abs(chunk).max() for chunk in chunks]) / max(np.abs(waveform).max(), 1e-6)
-    strength = evidence.max(0)
+    strength = evidence.mean(0) / max(evidence.mean(0).max(), 1e-6)
     strength = np.interp(np.linspace(0, 1, len(chunks)), np.linspace(0, 1, len(strength)), strength)
     width = 1000 / len(chunks)
     columns, marks = "", ""

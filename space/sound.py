@@ -84,14 +84,17 @@ def pitch(waveform: np.ndarray, sampling_rate: int) -> np.ndarray:
     difference = np.maximum(energy[:, :1] + energy - 2 * likeness, 0)
     lags = np.arange(1, longest + 1)
     relative = difference[:, 1:] * lags / np.maximum(np.cumsum(difference[:, 1:], axis=1), 1e-9)
-    dips = (relative[:, 1:-1] < 0.2) & (relative[:, 1:-1] <= relative[:, :-2]) & (relative[:, 1:-1] < relative[:, 2:])
+    dips = (relative[:, 1:-1] < 0.3) & (relative[:, 1:-1] <= relative[:, :-2]) & (relative[:, 1:-1] < relative[:, 2:])
     dips &= lags[1:-1] > sampling_rate / HIGHEST_PITCH
     first = dips.argmax(axis=1) + 1
     before, dip, after = (np.take_along_axis(relative, first[:, None] + shift, axis=1)[:, 0] for shift in (-1, 0, 1))
     bend = np.where(dips.any(axis=1), before - 2 * dip + after, 1)
     lag = lags[first] + (before - after) / (2 * np.maximum(bend, 1e-9))
     voiced = dips.any(axis=1) & (levels[::stride] > SILENT_CLIP)
-    return np.where(voiced, sampling_rate / lag, np.nan)
+    track = np.where(voiced, sampling_rate / lag, np.nan)
+    neighbours = np.lib.stride_tricks.sliding_window_view(np.pad(track, 2, constant_values=np.nan), 5)
+    steady = voiced & (np.isfinite(neighbours).sum(axis=1) >= 3)
+    return np.where(steady, np.nanmedian(np.where(steady[:, None], neighbours, 0), axis=1), np.nan)
 
 
 def _load_with_ffmpeg(path: str, sampling_rate: int, longest: float) -> np.ndarray:
