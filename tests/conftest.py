@@ -1,5 +1,6 @@
 """Fixtures that several test files share."""
 
+import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,3 +42,12 @@ def real_corpora() -> Path:
             f"no real corpora in {folder}; set MEL_EMOTION_CORPORA to a folder with ravdess/, tess/ and crema_d/"
         )
     return folder
+
+
+@pytest.fixture
+def torchcodec():
+    """torchcodec; a test is skipped where it or FFmpeg's libraries are absent, but on a machine for tests (CI is set) it fails."""
+    if "CI" in os.environ:
+        return importlib.import_module("torchcodec")
+    reason = "torchcodec, which needs FFmpeg's libraries, cannot be imported; on Debian: apt-get install ffmpeg"
+    return pytest.importorskip("torchcodec", reason=reason, exc_type=(ImportError, RuntimeError))

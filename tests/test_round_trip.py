@@ -99,9 +99,7 @@ print(json.dumps(seen))
     assert seen["waveform"][:2] == [[6_400], 16_000]
 
 
-def test_dataset_decoded_by_torchcodec(release):
-    reason = "torchcodec, which needs FFmpeg's libraries, cannot be imported"
-    pytest.importorskip("torchcodec", reason=reason, exc_type=(ImportError, RuntimeError))
+def test_dataset_decoded_by_torchcodec(torchcodec, release):
     seen = release.stranger(
         """
 import io, json

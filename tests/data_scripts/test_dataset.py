@@ -49,8 +49,7 @@ def test_streaming_gives_the_same_rows(tiny_corpus, tmp_path, config):
     assert list(stream.cast_column("audio", undecoded)) == list(whole.cast_column("audio", undecoded))
 
 
-def test_torchcodec_decodes_what_soundfile_decodes(tiny_corpus, tmp_path):
-    pytest.importorskip("torchcodec", reason="torchcodec is not installed", exc_type=(ImportError, RuntimeError))
+def test_torchcodec_decodes_what_soundfile_decodes(torchcodec, tiny_corpus, tmp_path):
     dataset = load_dataset(str(tiny_corpus), "ravdess", split="train", cache_dir=str(tmp_path))
     samples = dataset[0]["audio"].get_all_samples()
     reference, _ = soundfile.read(io.BytesIO(dataset.cast_column("audio", Audio(decode=False))[0]["audio"]["bytes"]))
