@@ -117,7 +117,9 @@ def in_mcp(server, action):
             await session.initialize()
             return await action(session)
 
-    return asyncio.run(run())
+    # Playwright keeps a loop running in the thread of the tests.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, run()).result()
 
 
 def as_data(path) -> str:

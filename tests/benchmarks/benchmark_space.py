@@ -1,0 +1,159 @@
+"""How soon the Space shows its first page, and how long its answers take.
+
+    uv run -m tests.benchmarks.benchmark_space                                  # the default architecture, random weights
+    MODEL_ID=modeling/checkpoint uv run -m tests.benchmarks.benchmark_space     # a checkpoint
+
+Over HTTP on this machine: a clip of three seconds, a recording of ten minutes, fifty visitors who send a clip at the same
+time, and the memory over a thousand clips. With Debian's chromium, the live tab as well: how many answers a second a
+microphone gets, and how long after a voice begins the page shows it.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+import httpx
+import numpy as np
+import psutil
+import soundfile
+from playwright.sync_api import sync_playwright
+
+from modeling.configuration_mel_cnn import MelCNNConfig
+from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
+from modeling.modeling_mel_cnn import MelCNNForAudioClassification
+
+APP = Path(__file__).parents[2] / "space/app.py"
+RATE = 16_000  # Hz
+LIVE_SECONDS = 40
+PIECE = 100  # milliseconds of sound in what Gradio sends at a time
+WATCH = """() => {
+  window.onsets = []; window.noticed = []; window.shown = [];
+  const original = window.fetch;
+  let loud = false;
+  window.fetch = (...request) => {
+    const now = performance.now();
+    const piece = request[1]?.body?.get?.("files");
+    piece?.arrayBuffer().then((bytes) => {
+      const peak = Math.max(...new Int16Array(bytes.slice(44, bytes.byteLength - bytes.byteLength % 2)).map(Math.abs));
+      if (peak > 2000 && !loud) onsets.push(now);
+      loud = peak > 2000;
+    });
+    return original(...request);
+  };
+  let picture, silent = true;
+  new MutationObserver(() => {
+    const now = performance.now();
+    const current = document.querySelector("#live-answer svg.stack")?.innerHTML;
+    if (current && current !== picture) { picture = current; shown.push(now); }
+    const text = document.querySelector("#live-answer .headline")?.textContent ?? "Silence";
+    if (!text.startsWith("Silence") && silent) noticed.push(now);
+    silent = text.startsWith("Silence");
+  }).observe(document.getElementById("live-answer"), { childList: true, subtree: true });
+}"""
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        model_id = os.environ.get("MODEL_ID") or write_model(Path(folder, "model"))
+        for name, seconds in (("short.wav", 3), ("long.wav", 600)):
+            noise = np.random.default_rng(0).standard_normal(seconds * RATE)
+            soundfile.write(Path(folder, name), 0.1 * noise * np.sin(2 * np.pi * np.arange(len(noise)) / RATE), RATE)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        start = time.monotonic()
+        server = subprocess.Popen(
+            [sys.executable, APP],
+            env=os.environ | {"MODEL_ID": str(model_id), "GRADIO_SERVER_PORT": str(port)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            measure(f"http://127.0.0.1:{port}", psutil.Process(server.pid), start, Path(folder))
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def measure(url: str, server: psutil.Process, start: float, folder: Path) -> None:
+    short, long = folder / "short.wav", folder / "long.wav"
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            break
+        except OSError:
+            time.sleep(0.1)
+    print(f"First page after {time.monotonic() - start:.1f} s, {sum(server.cpu_times()[:2]):.1f} s of a core")
+    classify(url, short)
+    print(f"Clip of 3 s: {median(timed(classify, url, short) for _ in range(9)):.3f} s")
+    print(f"Recording of 10 minutes: {timed(classify, url, long, 'timeline'):.1f} s")
+    with ThreadPoolExecutor(50) as visitors:
+        seconds = timed(lambda: list(visitors.map(lambda _: classify(url, short), range(50))))
+    print(f"50 clips of 50 visitors at once: {seconds:.1f} s in all")
+    memory = server.memory_info().rss
+    for _ in range(1_000):
+        classify(url, short)
+    print(
+        f"Memory {memory / 1e6:.0f} MB, and {(server.memory_info().rss - memory) / 1e6:+.0f} MB after 1,000 clips more"
+    )
+    if program := shutil.which("chromium"):
+        live(url, program, folder)
+
+
+def timed(function, *arguments) -> float:
+    start = time.monotonic()
+    function(*arguments)
+    return time.monotonic() - start
+
+
+def classify(url: str, clip: Path, endpoint: str = "classify") -> dict:
+    """Sends a clip to an endpoint and waits for the answer."""
+    api = f"{url}/gradio_api"
+    with httpx.Client(timeout=300) as connection, clip.open("rb") as sound:
+        (path,) = connection.post(f"{api}/upload", files={"files": sound}).json()
+        data = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}]}
+        event = connection.post(f"{api}/call/{endpoint}", json=data).json()["event_id"]
+        return json.loads(connection.get(f"{api}/call/{endpoint}/{event}").text.split("data: ")[1])[0]
+
+
+def live(url: str, program: str, folder: Path) -> None:
+    """Streams a microphone that hears three seconds of nothing and three of noise, over and over."""
+    noise = 0.2 * np.random.default_rng(0).standard_normal(3 * 48_000)
+    soundfile.write(folder / "microphone.wav", np.concatenate([np.zeros(3 * 48_000), noise]), 48_000)
+    options = ["--no-sandbox", "--disable-gpu", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+    options.append(f"--use-file-for-fake-audio-capture={folder / 'microphone.wav'}")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=options)
+        page = browser.new_page()
+        page.goto(url)
+        page.get_by_role("tab", name="Live").click()
+        page.evaluate(WATCH)
+        page.get_by_role("button", name="Record", exact=True).click()
+        page.wait_for_timeout(1_000 * LIVE_SECONDS)
+        onsets, noticed, shown = page.evaluate("[onsets, noticed, shown]")
+        browser.close()
+    rate = 1_000 / median(later - earlier for earlier, later in pairwise(shown[5:]))
+    delays = [PIECE + min(time for time in noticed if time > onset) - onset for onset in onsets if onset < noticed[-1]]
+    print(
+        f"Live: {rate:.1f} answers a second; a voice shows {median(delays):.0f} ms after it begins ({len(delays)} times)"
+    )
+
+
+def write_model(folder: Path) -> Path:
+    MelCNNForAudioClassification(MelCNNConfig(num_labels=8)).save_pretrained(folder)
+    MelCNNFeatureExtractor().save_pretrained(folder)
+    return folder
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Which checkpoint the Space serves, and what its card promises."""
+
+import importlib
+import re
+
+import pytest
+import yaml
+
+from tests.space.conftest import SPACE
+
+
+@pytest.fixture
+def app(monkeypatch, tmp_path):
+    """The script, as if it stood in an empty folder."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.delenv("MODEL_ID", raising=False)
+    app = importlib.import_module("app")
+    monkeypatch.setattr(app, "HERE", tmp_path / "space")
+    (tmp_path / "space").mkdir()
+    return app
+
+
+def test_the_first_checkpoint_that_is_named_or_there_is_served(app, monkeypatch):
+    root = app.HERE.parent
+    with pytest.raises(ValueError, match="no checkpoint to serve. Set MODEL_ID"):
+        app.model_id()
+    for name in ("build/model", "modeling/checkpoint"):
+        (root / name).mkdir(parents=True)
+        (root / name / "config.json").write_text("{}")
+        assert app.model_id() == str(root / name)
+    (app.HERE / "model_id.txt").write_text("owner/name@1234567\n")
+    assert app.model_id() == "owner/name@1234567"
+    monkeypatch.setenv("MODEL_ID", "a/folder")
+    assert app.model_id() == "a/folder"
+
+
+def test_the_card_and_the_requirements_pin_the_same_gradio():
+    card = yaml.safe_load((SPACE / "README.md").read_text().split("---")[1])
+    requirements = (SPACE / "requirements.txt").read_text().splitlines()
+    assert card["sdk"] == "gradio"
+    assert f"gradio[mcp]=={card['sdk_version']}" in requirements
+    assert all(re.fullmatch(r"[a-z0-9\[\]-]+==[0-9.]+", line) for line in requirements)
+    assert {"python_version", "models", "datasets", "license", "tags"} <= set(card)
+
+
+def test_the_examples_are_small_and_said_to_be_synthesised():
+    examples = list((SPACE / "examples").iterdir())
+    assert len(examples) >= 3
+    assert sum(path.stat().st_size for path in examples) < 500_000
+    assert "synthesised" in (SPACE / "README.md").read_text()
