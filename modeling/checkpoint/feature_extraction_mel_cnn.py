@@ -1,0 +1,113 @@
+"""Feature extractor of the mel-spectrogram CNN: waveforms in, padded batch and mask out."""
+
+import numpy as np
+from transformers import BatchFeature, SequenceFeatureExtractor
+from transformers.utils import TensorType
+
+LARGEST_PEAK = 100.0  # 40 dB above full scale: no recording, but integers that were cast to floats and not scaled
+
+
+class MelCNNFeatureExtractor(SequenceFeatureExtractor):
+    """Checks mono waveforms and pads them to one length. The log-mel spectrogram is part of the model.
+
+    Args:
+        feature_size: Values per time step; a waveform has one.
+        sampling_rate: Rate that the model was trained at, Hz.
+        padding_value: Silence.
+    """
+
+    model_input_names = ["input_values", "attention_mask"]
+
+    def __init__(self, feature_size: int = 1, sampling_rate: int = 16_000, padding_value: float = 0.0, **kwargs):
+        super().__init__(feature_size=feature_size, sampling_rate=sampling_rate, padding_value=padding_value, **kwargs)
+
+    def __call__(
+        self,
+        raw_speech: np.ndarray | list,
+        sampling_rate: int | None = None,
+        padding: bool | str = True,
+        max_length: int | None = None,
+        truncation: bool = False,
+        pad_to_multiple_of: int | None = None,
+        return_attention_mask: bool | None = None,
+        return_tensors: str | TensorType | None = None,
+    ) -> BatchFeature:
+        """Pads one waveform or several.
+
+        Args:
+            raw_speech: Mono waveform of shape `(n_samples,)`, floats with full scale at 1.0, or a list of them. A batch
+                as one array `(batch, n_samples)` is taken where it cannot be stereo: one row, or more than two rows that
+                are longer than there are rows.
+            sampling_rate: Rate of `raw_speech`, Hz; it has to be given.
+            padding, max_length, truncation, pad_to_multiple_of, return_attention_mask, return_tensors: As in
+                [`SequenceFeatureExtractor.pad`]; lengths in samples.
+
+        Returns:
+            `input_values` of shape `(batch, n_samples)` and `attention_mask` of the same shape, 1 on real samples.
+
+        Raises:
+            ValueError: The rate is missing or not the model's, or a waveform is not mono, empty, not finite, not
+                floating point or far above full scale.
+        """
+        if sampling_rate != self.sampling_rate:
+            given = "no sampling_rate was given" if sampling_rate is None else f"the audio is at {sampling_rate} Hz"
+            raise ValueError(
+                f"The model hears audio at {self.sampling_rate} Hz, but {given}. Resample it (for example with "
+                f"transformers.audio_utils.load_audio(path, sampling_rate={self.sampling_rate})) and pass "
+                f"sampling_rate={self.sampling_rate}."
+            )
+        waveforms = [_checked_waveform(waveform) for waveform in _as_list(raw_speech)]
+        return self.pad(
+            {"input_values": waveforms},
+            padding=padding,
+            max_length=max_length,
+            truncation=truncation,
+            pad_to_multiple_of=pad_to_multiple_of,
+            return_attention_mask=return_attention_mask,
+            return_tensors=return_tensors,
+        )
+
+
+def _as_list(raw_speech) -> list:
+    """One waveform becomes a batch of one; a list of numbers is one waveform."""
+    if isinstance(raw_speech, (list, tuple)):
+        if len(raw_speech) == 0:
+            raise ValueError("The batch has 0 waveforms; pass at least 1.")
+        return [raw_speech] if np.ndim(raw_speech[0]) == 0 else list(raw_speech)
+    raw_speech = np.asarray(raw_speech)
+    if raw_speech.ndim == 2 and (len(raw_speech) == 1 or 2 < len(raw_speech) < raw_speech.shape[1]):
+        return list(raw_speech)
+    return [raw_speech]
+
+
+def _checked_waveform(waveform) -> np.ndarray:
+    """The waveform as float32 of shape `(n_samples,)`, or a `ValueError` that says what is wrong with it."""
+    waveform = np.asarray(waveform)
+    if waveform.ndim != 1:
+        raise ValueError(
+            f"A waveform has 1 dimension, (n_samples,), but this one has shape {waveform.shape}. Mix its channels down "
+            "to mono (average over the channel axis); pass several clips as a list."
+        )
+    if waveform.size == 0:
+        raise ValueError("The waveform has 0 samples; at least 1 is needed. Leave empty clips out.")
+    if not np.issubdtype(waveform.dtype, np.floating):
+        raise ValueError(
+            f"The waveform is {waveform.dtype}, but floats with full scale at 1.0 are needed. Divide 16-bit integers by "
+            "32768: waveform.astype('float32') / 32768."
+        )
+    n_bad = int((~np.isfinite(waveform)).sum())
+    if n_bad:
+        raise ValueError(
+            f"{n_bad} of the waveform's {waveform.size} samples are NaN or infinite. Repair or drop the clip."
+        )
+    peak = max(waveform.max(), -waveform.min())
+    if peak > LARGEST_PEAK:
+        raise ValueError(
+            f"The waveform's peak is {peak:g}, but full scale is 1.0. Divide what were 16-bit integers by 32768."
+        )
+    return waveform.astype(np.float32, copy=False)
+
+
+MelCNNFeatureExtractor.register_for_auto_class()
+
+__all__ = ["MelCNNFeatureExtractor"]

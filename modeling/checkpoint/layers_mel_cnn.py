@@ -1,0 +1,202 @@
+"""Layers of the mel-spectrogram CNN, in the order in which a clip passes them."""
+
+import torch
+import torch.nn.functional as F
+import torchaudio
+from torch import nn
+from transformers.modeling_utils import local_torch_dtype
+
+from .configuration_mel_cnn import MelCNNConfig
+
+
+class LogMel(nn.Module):
+    """Normalised log-mel spectrogram: `(batch, n_samples)` to `(batch, n_mels, n_frames)`, always in float32."""
+
+    def __init__(self, config: MelCNNConfig):
+        super().__init__()
+        self.config = config
+        # from_pretrained builds on the meta device and in its dtype, in which the filterbank cannot be computed.
+        with torch.device("cpu"), local_torch_dtype(torch.float32):
+            self.mel_spectrogram = torchaudio.transforms.MelSpectrogram(
+                sample_rate=config.sampling_rate,
+                n_fft=config.n_fft,
+                win_length=config.win_length,
+                hop_length=config.hop_length,
+                n_mels=config.n_mels,
+                f_min=config.f_min,
+                f_max=config.f_max,
+                pad_mode="constant",  # "reflect" would make the last frames depend on the padding
+            )
+
+    def forward(self, waveform: torch.Tensor, attention_mask: torch.Tensor | None = None):
+        """Returns the spectrogram and its mask `(batch, 1, n_frames)`, or None where all are real."""
+        if self.config.window_length:
+            waveform, attention_mask = F.pad(waveform, (0, self.config.window_length - waveform.shape[1])), None
+        with torch.autocast(waveform.device.type, enabled=False):
+            power = self.mel_spectrogram(waveform.float())
+            log_mel = torch.log(power + self.config.log_floor)
+        spectrogram = (log_mel - self.config.log_mel_mean) / self.config.log_mel_std
+        if attention_mask is None:
+            return spectrogram, None
+        n_real_frames = attention_mask.long().sum(-1) // self.config.hop_length + 1
+        frames = torch.arange(spectrogram.shape[-1], device=spectrogram.device)
+        frame_mask = (frames < n_real_frames[:, None])[:, None, :].to(spectrogram.dtype)
+        return spectrogram * frame_mask, frame_mask
+
+    def _apply(self, fn, recurse=True):
+        """Follows the model to another device, but not into half precision, which would spoil the spectrogram."""
+
+        def keep_dtype(tensor):
+            moved = fn(tensor)
+            return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
+
+        return super()._apply(keep_dtype, recurse)
+
+
+class ResidualEncoder(nn.Module):
+    """`(batch, n_mels, n_frames)` to the output of every stage with its frame mask `(batch, 1, 1, n_frames)`.
+
+    The stem and every stage after the first halve the frequency axis; time is halved three times in all.
+    """
+
+    def __init__(self, config: MelCNNConfig):
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(1, config.width, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(config.width), nn.ReLU()
+        )
+        self.stages = nn.ModuleList()
+        n_channels = config.width
+        for stage, depth in enumerate(config.depths):
+            strides = [(1, 1), (2, 2), (2, 2)][stage] if stage < 3 else (2, 1)
+            blocks = nn.ModuleList()
+            for block in range(depth):
+                blocks.append(ResidualBlock(n_channels, config.width * 2**stage, strides if block == 0 else (1, 1)))
+                n_channels = config.width * 2**stage
+            self.stages.append(blocks)
+
+    def forward(self, hidden_state: torch.Tensor, frame_mask: torch.Tensor | None):
+        hidden_state = self.stem(hidden_state.unsqueeze(1))
+        if frame_mask is not None:
+            frame_mask = frame_mask[:, None, :, ::2].to(hidden_state.dtype)
+            hidden_state = hidden_state * frame_mask
+        stages = []
+        for blocks in self.stages:
+            for block in blocks:
+                hidden_state, frame_mask = block(hidden_state, frame_mask)
+            stages.append((hidden_state, frame_mask))
+        return stages
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions, squeeze-and-excitation over real frames, and a shortcut.
+
+    Padded frames are set to zero after each convolution, because the bias of BatchNorm makes them non-zero again. In
+    training they do count, as zeros, in the batch statistics.
+    """
+
+    def __init__(self, n_inputs: int, n_outputs: int, strides: tuple[int, int], reduction: int = 4):
+        super().__init__()
+        self.strides = strides
+        self.convolution_1 = nn.Conv2d(n_inputs, n_outputs, 3, strides, padding=1, bias=False)
+        self.norm_1 = nn.BatchNorm2d(n_outputs)
+        self.convolution_2 = nn.Conv2d(n_outputs, n_outputs, 3, padding=1, bias=False)
+        self.norm_2 = nn.BatchNorm2d(n_outputs)
+        self.squeeze = nn.Linear(n_outputs, n_outputs // reduction)
+        self.excite = nn.Linear(n_outputs // reduction, n_outputs)
+        self.shortcut = nn.Identity()
+        if n_inputs != n_outputs or strides != (1, 1):
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(n_inputs, n_outputs, 1, strides, bias=False), nn.BatchNorm2d(n_outputs)
+            )
+
+    def forward(self, inputs: torch.Tensor, frame_mask: torch.Tensor | None):
+        hidden_state = F.relu(self.norm_1(self.convolution_1(inputs)))
+        if frame_mask is not None:
+            frame_mask = frame_mask[..., :: self.strides[1]]
+            hidden_state = hidden_state * frame_mask
+        hidden_state = self.norm_2(self.convolution_2(hidden_state))
+        if frame_mask is None:
+            mean = hidden_state.mean((2, 3))
+        else:
+            weights = frame_mask[:, 0] / frame_mask[:, 0].sum(-1, keepdim=True)
+            mean = (hidden_state.mean(2) * weights).sum(-1)
+        gate = torch.sigmoid(self.excite(F.relu(self.squeeze(mean))))[:, :, None, None]
+        hidden_state = F.relu(hidden_state * gate + self.shortcut(inputs))
+        return (hidden_state if frame_mask is None else hidden_state * frame_mask), frame_mask
+
+
+class AttentiveStatisticsPooling(nn.Module):
+    """Mean and standard deviation over real frames, weighted by attention (Okabe et al., 2018)."""
+
+    def __init__(self, config: MelCNNConfig):
+        super().__init__()
+        n_bands = -(-config.n_mels // 2 ** len(config.depths))
+        n_channels = config.width * 2 ** (len(config.depths) - 1)
+        self.projection = nn.Conv1d(n_channels * n_bands, config.hidden_size, 1, bias=False)
+        self.norm = nn.BatchNorm1d(config.hidden_size)
+        self.attention = nn.Sequential(
+            nn.Conv1d(config.hidden_size, config.attention_size, 1),
+            nn.Tanh(),
+            nn.Conv1d(config.attention_size, config.hidden_size, 1),
+        )
+        self.embedding_size = 2 * config.hidden_size
+
+    def forward(self, hidden_state: torch.Tensor, frame_mask: torch.Tensor | None) -> torch.Tensor:
+        frames = hidden_state.flatten(
+            1, 2
+        )  # (batch, n_channels, n_bands, n_frames) -> (batch, channels x bands, n_frames)
+        frames = F.relu(self.norm(self.projection(frames)))
+        scores = self.attention(frames).float()
+        if frame_mask is not None:
+            scores = scores.masked_fill(frame_mask[:, 0] == 0, float("-inf"))
+        weights = scores.softmax(-1)
+        mean = (weights * frames.float()).sum(-1, keepdim=True)
+        variance = (weights * (frames.float() - mean) ** 2).sum(-1)
+        # The floor bounds the gradient of the square root where frames do not differ.
+        statistics = torch.cat([mean.squeeze(-1), variance.clamp(min=1e-4).sqrt()], dim=1)
+        return statistics.to(frames.dtype)
+
+
+class PlainEncoder(nn.Module):
+    """Three blocks of convolution, convolution, max-pool, dropout: the architecture that the project started from."""
+
+    def __init__(self, config: MelCNNConfig):
+        super().__init__()
+        self.stages = nn.ModuleList()
+        n_channels = 1
+        for stage in range(config.n_stages):
+            n_outputs = config.width * 2**stage
+            self.stages.append(
+                nn.Sequential(
+                    nn.Conv2d(n_channels, n_outputs, 3, padding=1),
+                    nn.BatchNorm2d(n_outputs),
+                    nn.ReLU(),
+                    nn.Conv2d(n_outputs, n_outputs, 3, padding=1),
+                    nn.BatchNorm2d(n_outputs),
+                    nn.ReLU(),
+                    nn.MaxPool2d(2),
+                    nn.Dropout(config.dropout),
+                )
+            )
+            n_channels = n_outputs
+
+    def forward(self, hidden_state: torch.Tensor, frame_mask: None):
+        hidden_state, stages = hidden_state.unsqueeze(1), []
+        for stage in self.stages:
+            hidden_state = stage(hidden_state)
+            stages.append((hidden_state, frame_mask))
+        return stages
+
+
+class FlattenPooling(nn.Module):
+    """A dense layer over all that the fixed window holds."""
+
+    def __init__(self, config: MelCNNConfig):
+        super().__init__()
+        n_frames = config.window_length // config.hop_length + 1
+        n_cells = (config.n_mels // 2**config.n_stages) * (n_frames // 2**config.n_stages)
+        self.dense = nn.Linear(config.width * 2 ** (config.n_stages - 1) * n_cells, config.hidden_size)
+        self.embedding_size = config.hidden_size
+
+    def forward(self, hidden_state: torch.Tensor, frame_mask: None) -> torch.Tensor:
+        return F.relu(self.dense(hidden_state.flatten(1)))

@@ -1,0 +1,241 @@
+"""Mel-spectrogram CNN: log-mel front end -> convolutional encoder -> pooling over real frames -> head."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torchaudio.transforms import MelScale, Spectrogram
+from transformers import PreTrainedModel
+from transformers import initialization as init
+from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
+
+from .configuration_mel_cnn import MelCNNConfig
+from .layers_mel_cnn import AttentiveStatisticsPooling, FlattenPooling, LogMel, PlainEncoder, ResidualEncoder
+
+
+class MelCNNPreTrainedModel(PreTrainedModel):
+    """What both models share: configuration, initialisation, and a front end that stays in float32."""
+
+    config_class = MelCNNConfig
+    base_model_prefix = "mel_cnn"
+    main_input_name = "input_values"
+    input_modalities = ("audio",)
+    _keep_in_fp32_modules_strict = ["log_mel"]
+    _input_embed_layer = "log_mel"
+    _no_split_modules = []
+    accepts_loss_kwargs = (
+        False  # else Trainer takes **kwargs for a promise to scale the loss under gradient accumulation
+    )
+
+    @torch.no_grad()
+    def _init_weights(self, module):
+        if isinstance(module, (Spectrogram, MelScale)):
+            fresh = next(part for part in LogMel(self.config).modules() if type(part) is type(module))
+            for name, value in fresh.named_buffers():
+                init.copy_(module.get_buffer(name), value)
+        elif isinstance(module, (nn.Conv1d, nn.Conv2d)):
+            init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                init.zeros_(module.bias)
+        else:
+            super()._init_weights(module)
+
+
+class MelCNNModel(MelCNNPreTrainedModel):
+    """Waveform to embedding."""
+
+    def __init__(self, config: MelCNNConfig):
+        super().__init__(config)
+        self.log_mel = LogMel(config)
+        if config.architecture == "plain":
+            self.encoder, self.pooling = PlainEncoder(config), FlattenPooling(config)
+        else:
+            self.encoder, self.pooling = ResidualEncoder(config), AttentiveStatisticsPooling(config)
+        self.post_init()
+
+    def forward(
+        self,
+        input_values: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        **kwargs,
+    ) -> BaseModelOutputWithPooling | tuple:
+        """Embeds a batch of clips; a clip's embedding does not depend on its neighbours or its padding.
+
+        Args:
+            input_values: Mono waveforms at `config.sampling_rate`, full scale at 1.0, padded on the right,
+                `(batch, n_samples)`.
+            attention_mask: 1 on real samples, 0 on padding, `(batch, n_samples)`; all real where absent.
+            output_hidden_states: Return the output of every stage, `(batch, n_channels, n_bands, n_frames)` each.
+            return_dict: False returns a tuple.
+
+        Returns:
+            `last_hidden_state` as the last of these stages, `pooler_output` of shape `(batch, embedding_size)`.
+
+        Raises:
+            ValueError: A shape is wrong, a clip has no real sample, or the padding is on the left.
+        """
+        _check_input(input_values, attention_mask)
+        if attention_mask is not None:
+            input_values = input_values * attention_mask
+        spectrogram, frame_mask = self.log_mel(input_values, attention_mask)
+        hidden_states = self.encoder(spectrogram.to(self.dtype), frame_mask)
+        pooled = self.pooling(*hidden_states[-1])
+        outputs = BaseModelOutputWithPooling(
+            last_hidden_state=hidden_states[-1][0],
+            pooler_output=pooled,
+            hidden_states=tuple(state for state, _ in hidden_states)
+            if _or_config(output_hidden_states, self.config.output_hidden_states)
+            else None,
+        )
+        return outputs if _or_config(return_dict, self.config.return_dict) else outputs.to_tuple()
+
+
+class MelCNNForAudioClassification(MelCNNPreTrainedModel):
+    """Waveform to logits."""
+
+    def __init__(self, config: MelCNNConfig):
+        super().__init__(config)
+        self.mel_cnn = MelCNNModel(config)
+        self.dropout = nn.Dropout(config.dropout)
+        self.classifier = nn.Linear(self.mel_cnn.pooling.embedding_size, config.num_labels)
+        self.post_init()
+
+    def forward(
+        self,
+        input_values: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        **kwargs,
+    ) -> SequenceClassifierOutput | tuple:
+        """Classifies a batch of clips.
+
+        Args:
+            input_values, attention_mask, output_hidden_states, return_dict: As in [`MelCNNModel`].
+            labels: Class indices `(batch,)`; or target probabilities `(batch, num_labels)` where
+                `config.problem_type` is `"single_label_classification"`, numbers where it is another.
+
+        Returns:
+            `logits` of shape `(batch, num_labels)`, already divided by the calibration temperature.
+        """
+        outputs = self.mel_cnn(
+            input_values, attention_mask, output_hidden_states=output_hidden_states, return_dict=True
+        )
+        logits = self.classifier(self.dropout(outputs.pooler_output)) / self.config.calibration_temperature
+        loss = None if labels is None else self._loss(logits.float(), labels)
+        output = SequenceClassifierOutput(loss=loss, logits=logits, hidden_states=outputs.hidden_states)
+        return output if _or_config(return_dict, self.config.return_dict) else output.to_tuple()
+
+    def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        problem_type = self.config.problem_type
+        if problem_type is None:
+            by_dtype = "multi_label_classification" if labels.is_floating_point() else "single_label_classification"
+            problem_type = "regression" if self.config.num_labels == 1 else by_dtype
+        if problem_type == "regression":
+            return F.mse_loss(logits.view_as(labels), labels.to(logits.dtype))
+        if problem_type == "multi_label_classification":
+            return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
+        return F.cross_entropy(logits, labels)
+
+    @torch.no_grad()
+    def timeline(
+        self, waveform: torch.Tensor, window: float, hop: float, batch_size: int = 16
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Probabilities in windows over a long recording; the last window ends with it, a recording shorter than a
+        window is one window.
+
+        Args:
+            waveform: Mono waveform at `config.sampling_rate`, `(n_samples,)`, as tensor or array.
+            window: Length of a window, seconds.
+            hop: Step from one window to the next, seconds.
+            batch_size: Windows that are computed at once.
+
+        Returns:
+            Start and end of every window in seconds `(n_windows, 2)`, and its probabilities `(n_windows, num_labels)`.
+
+        Raises:
+            ValueError: `window` or `hop` is shorter than one sample.
+        """
+        waveform = torch.as_tensor(waveform)
+        window_length, hop_length = (round(seconds * self.config.sampling_rate) for seconds in (window, hop))
+        if min(window_length, hop_length) < 1:
+            raise ValueError(f"window is {window} s and hop {hop} s; both must be at least one sample long.")
+        n_hops = -(-max(len(waveform) - window_length, 0) // hop_length)
+        window_length = min(window_length, len(waveform))
+        starts = (torch.arange(n_hops + 1) * hop_length).clamp(max=len(waveform) - window_length)
+        probabilities = []
+        for batch in starts.split(batch_size):
+            clips = torch.stack([waveform[start : start + window_length] for start in batch])
+            logits = self(clips.to(self.device), return_dict=True).logits
+            probabilities.append(logits.float().softmax(-1).cpu())
+        spans = torch.stack([starts, starts + window_length], dim=1) / self.config.sampling_rate
+        return spans, torch.cat(probabilities)
+
+    @torch.enable_grad()
+    def saliency(
+        self, input_values: torch.Tensor, attention_mask: torch.Tensor | None = None, label: int | None = None
+    ) -> torch.Tensor:
+        """What in the spectrogram spoke for a label: HiResCAM (Draelos & Carin, 2020) at the last convolution.
+
+        Args:
+            input_values, attention_mask: As in `forward`.
+            label: Index of the class to explain; the likeliest of each clip where absent.
+
+        Returns:
+            Evidence for the label between 0 and 1, relative to each clip's strongest, `(batch, n_mels, n_frames)`.
+
+        Raises:
+            ValueError: There is no such label.
+        """
+        if label is not None and not 0 <= label < self.config.num_labels:
+            raise ValueError(f"label is {label}, but the model has {self.config.num_labels} labels, from 0.")
+        input_values = (
+            input_values.detach().requires_grad_()
+        )  # a frozen model has no other tensor that wants a gradient
+        outputs = self.mel_cnn(input_values, attention_mask, return_dict=True)
+        features = outputs.last_hidden_state
+        logits = self.classifier(outputs.pooler_output)
+        target = logits.argmax(-1) if label is None else torch.full(logits.shape[:1], label, device=logits.device)
+        (gradient,) = torch.autograd.grad(logits.gather(1, target[:, None]).sum(), features)
+        evidence = (features * gradient).sum(1, keepdim=True).relu().float().detach()
+        n_frames = input_values.shape[-1] // self.config.hop_length + 1
+        n_heard = self.config.window_length // self.config.hop_length + 1 if self.config.window_length else n_frames
+        evidence = F.interpolate(evidence, (self.config.n_mels, n_heard), mode="bilinear").squeeze(1)
+        evidence = F.pad(evidence, (0, n_frames - n_heard))
+        return evidence / evidence.amax((1, 2), keepdim=True).clamp(min=torch.finfo(evidence.dtype).tiny)
+
+
+def _check_input(input_values: torch.Tensor, attention_mask: torch.Tensor | None) -> None:
+    if input_values.ndim != 2 or input_values.shape[1] == 0 or not input_values.is_floating_point():
+        raise ValueError(
+            f"input_values is {input_values.dtype} of shape {tuple(input_values.shape)}, but floating-point waveforms of "
+            "shape (batch, n_samples) with at least 1 sample are needed: use the feature extractor."
+        )
+    if attention_mask is None:
+        return
+    if attention_mask.shape != input_values.shape:
+        raise ValueError(
+            f"attention_mask has shape {tuple(attention_mask.shape)}, input_values {tuple(input_values.shape)}; "
+            "they must agree: use the mask that the feature extractor returned with these values."
+        )
+    if torch.compiler.is_compiling():
+        return
+    real = attention_mask.bool()
+    bad = ~real[:, 0] | (real[:, 1:] & ~real[:, :-1]).any(-1)
+    if bad.any():
+        raise ValueError(
+            f"{int(bad.sum())} of {len(bad)} clips have a mask of 0 before a 1, or no 1 at all: they are empty or padded "
+            'on the left. Drop empty clips and pad on the right (padding_side="right").'
+        )
+
+
+def _or_config(value: bool | None, default: bool) -> bool:
+    return default if value is None else value
+
+
+MelCNNModel.register_for_auto_class("AutoModel")
+MelCNNForAudioClassification.register_for_auto_class("AutoModelForAudioClassification")
+
+__all__ = ["MelCNNForAudioClassification", "MelCNNModel", "MelCNNPreTrainedModel"]
