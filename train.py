@@ -289,7 +289,7 @@ def train(
     if push:
         trainer.add_callback(push)
     trainer.train(resume_from_checkpoint=resume)
-    model = trainer.accelerator.unwrap_model(trainer.model)
+    model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)  # no mixed precision from here on
     if trainer.is_world_process_zero():
         logits = predict(model, fold.validation, data_arguments, training_arguments)
         calibrate(model, logits, np.asarray(fold.validation[data_arguments.label_column_name]))
