@@ -16,7 +16,7 @@ import tempfile
 from functools import wraps
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).absolute().parent  # not resolve(): in the Hub's cache the files are links to elsewhere
 sys.path.insert(0, str(HERE))
 # A folder of our own, because the sweep deletes whatever it finds; Gradio reads the variable when it is imported.
 os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="mel-emotion-", dir=os.environ.get("GRADIO_TEMP_DIR"))
