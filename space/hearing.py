@@ -19,7 +19,7 @@ SHORTEST_WINDOW, LONGEST_WINDOW = 0.5, 30.0  # seconds
 MOST_FILES = 50  # at once
 LIVE_WINDOW = 3.0  # seconds that a live answer hears
 LIVE_PAUSE = 1.0  # seconds of quiet that are silence
-LIVE_UPDATE = 0.35  # seconds from one live answer to the next, at least
+LIVE_UPDATE = 0.35  # seconds from one live answer to the next, unless a voice begins or ends
 LIVE_MEMORY = 60.0  # seconds
 SILENT_ROOM = -45.0  # dB below full scale; a live microphone hears the room as well
 
@@ -103,10 +103,13 @@ class Microphone:
         if now - self.answered > LIVE_WINDOW:
             self.sound = self.sound[:0]
         self.sound = np.concatenate([self.sound, samples.mean(1)])[-round(LIVE_WINDOW * rate) :]
-        if now - self.answered < LIVE_UPDATE:
+        if not len(self.sound):
+            return False
+        silent = np.percentile(loudness(self.sound[-round(LIVE_PAUSE * rate) :], rate), 90) < SILENT_ROOM
+        was_silent = not self.history or self.history[-1][1] is None
+        if now - self.answered < LIVE_UPDATE and silent == was_silent:
             return False
         self.answered = now
-        silent = np.percentile(loudness(self.sound[-round(LIVE_PAUSE * rate) :], rate), 90) < SILENT_ROOM
         answer = None if silent else listener.hear(soxr.resample(self.sound, rate, listener.sampling_rate))
         self.history = [entry for entry in self.history if now - entry[0] < LIVE_MEMORY] + [(now, answer)]
         return True

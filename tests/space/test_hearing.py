@@ -73,6 +73,18 @@ def test_the_microphone_hears_silence_and_then_a_voice(listener, tmp_path):
     assert len(microphone.sound) <= hearing.LIVE_WINDOW * 48_000
 
 
+def test_the_microphone_answers_now_and_then_but_at_once_when_a_voice_begins(listener, tmp_path):
+    microphone, answered = hearing.Microphone(), []
+    pieces = [np.zeros(0), *[np.zeros(4_800)] * 3, *[hum(150, 0.2, rate=48_000)] * 3]
+    for number, piece in enumerate(pieces):
+        soundfile.write(tmp_path / f"{number}.wav", piece, 48_000)
+        answered.append(microphone.hear(str(tmp_path / f"{number}.wav"), listener))
+    assert answered[:2] == [False, True]
+    assert not any(answered[2:4])
+    assert answered[4]
+    assert [answer and answer.emotion for _, answer in microphone.history][:2] == [None, "sad"]
+
+
 def test_a_checkpoint_without_an_evaluation_is_served_all_the_same(checkpoint, tmp_path):
     folder = shutil.copytree(checkpoint, tmp_path / "bare")
     (folder / "evaluation.json").unlink()
