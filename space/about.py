@@ -89,7 +89,7 @@ def _figures(listener) -> str:
     return (
         f"<h2>How good it is</h2><p>Measured on the {escape(evaluation['split'])} split: {entry['n_clips']:,} clips of "
         f"{entry['n_speakers'] or 'unknown'} {voices}. In brackets, the 95 % interval over speakers. "
-        f"A guess would be right in {1 / len(labels):.0%} of the cases.</p>"
+        f"A guess among the {len(labels)} emotions would be right in {1 / len(labels):.1%} of the cases.</p>"
         '<div class="scroll"><table class="figures"><caption>Among the emotions of each corpus</caption><thead><tr><th>Corpus</th>'
         "<th>Clips</th><th>Accuracy</th><th>Mean recall of the emotions</th></tr></thead>"
         f"<tbody>{lines}</tbody></table></div>"

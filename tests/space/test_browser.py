@@ -77,16 +77,16 @@ def test_an_uploaded_clip_is_answered_with_bars_and_tracks(visit, clips):
 
 def test_an_example_is_one_click(visit):
     page = visit("Clip")
-    panel(page).get_by_role("button", name="angry, man").click()
+    panel(page).get_by_role("button", name="angry, woman").click()
     expect(headline(page)).to_contain_text(EMOTIONS, timeout=WAIT)
 
 
 def test_a_warm_answer_costs_less_than_a_second_of_a_core(visit, server):
     page = visit("Clip")
-    panel(page).get_by_role("button", name="angry, man").click()
+    panel(page).get_by_role("button", name="angry, woman").click()
     expect(headline(page)).to_be_visible(timeout=WAIT)
     before = server.processor_time()
-    for name in ("sad, woman", "neutral, man", "happy, woman"):
+    for name in ("sad, woman", "calm, man", "happy, woman"):
         page.evaluate("document.querySelector('#clip-answer .headline').textContent = 'waiting'")
         panel(page).get_by_role("button", name=name).click()
         expect(headline(page)).not_to_have_text("waiting", timeout=WAIT)
@@ -129,7 +129,7 @@ def test_a_slow_upload_is_awaited(visit, clips):
 )
 def test_a_bad_clip_is_a_sentence_and_takes_the_old_answer_away(visit, clips, name, text):
     page = visit("Clip")
-    panel(page).get_by_role("button", name="angry, man").click()
+    panel(page).get_by_role("button", name="angry, woman").click()
     expect(headline(page)).to_be_visible(timeout=WAIT)
     panel(page).get_by_role("button", name="Clear").click()
     upload(page, clips[name])
@@ -224,7 +224,7 @@ def test_every_tab_fits_the_window_in_both_themes(browser, server, scheme, width
     with browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme) as context:
         page = context.new_page()
         page.goto(server.url)
-        page.get_by_role("button", name="angry, man").click(timeout=WAIT)
+        page.get_by_role("button", name="angry, woman").click(timeout=WAIT)
         expect(headline(page)).to_be_visible(timeout=WAIT)
         for tab in ("Clip", "Live", "Long recording", "Batch", "About"):
             page.get_by_role("tab", name=tab).click(timeout=WAIT)
@@ -238,7 +238,7 @@ def test_the_page_can_be_used_with_the_keyboard_alone(visit):
     page.get_by_role("tab", name="Clip").focus()
     for _ in range(30):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.textContent.trim()") == "angry, man":
+        if page.evaluate("document.activeElement.textContent.trim()") == "angry, woman":
             break
     page.keyboard.press("Enter")
     expect(headline(page)).to_be_visible(timeout=WAIT)
@@ -247,7 +247,7 @@ def test_the_page_can_be_used_with_the_keyboard_alone(visit):
 def test_every_control_has_a_name(visit):
     """For screen readers: text, label or title on every button, field and picture that is not hidden from them."""
     page = visit("Clip")
-    panel(page).get_by_role("button", name="angry, man").click()
+    panel(page).get_by_role("button", name="angry, woman").click()
     expect(headline(page)).to_be_visible(timeout=WAIT)
     nameless = page.evaluate(
         "() => [...document.querySelectorAll('button, input, select, img, svg[role=img]')].filter((element) => "
