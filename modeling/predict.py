@@ -191,7 +191,8 @@ def read_waveform(path: str | Path, feature_extractor, longest: float = LONGEST)
     try:
         waveform = load_audio(str(path), sampling_rate=rate)
     except (OSError, RuntimeError, ValueError, ImportError) as error:
-        raise ValueError(f"cannot be decoded: {error}") from error
+        fault = "the file has 0 samples" if "No audio frames" in str(error) else error  # torchcodec's words for it
+        raise ValueError(f"cannot be decoded: {fault}") from error
     waveform = feature_extractor(waveform, sampling_rate=rate, return_tensors="pt")["input_values"][0]
     if len(waveform) > longest * rate:
         raise ValueError(

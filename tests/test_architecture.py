@@ -44,3 +44,11 @@ def test_training_knows_the_corpora_only_as_its_demo():
     tree = ast.parse((ROOT / "train.py").read_text())
     found = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
     assert {module for module in found if module.startswith("data_scripts")} == {"data_scripts.demo_corpus"}
+
+
+@pytest.mark.parametrize(
+    "path", [*TRAVELLING, ROOT / "modeling" / "training" / "metrics.py"], ids=lambda path: path.name
+)
+def test_the_checkpoint_brings_the_code_that_stands_here(path):
+    """The copies are how a checkpoint is loaded elsewhere; one that was left behind would hear differently there."""
+    assert (ROOT / "modeling" / "checkpoint" / path.name).read_text() == path.read_text()

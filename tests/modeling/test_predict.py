@@ -153,9 +153,8 @@ def test_bad_files_are_reported_and_the_rest_go_on(recordings, folder, capsys):
     (recordings / "clips" / "broken.wav").write_bytes(b"RIFF and no more")
     _, error, status = run(capsys, folder, "clips", "absent.wav", "--output", "out.jsonl")
     assert status == 1
-    for fact in ("clips/empty.wav: ", "clips/nan.wav: ", "NaN", "clips/broken.wav: ", "absent.wav"):
+    for fact in ("clips/empty.wav: ", "0 samples", "clips/nan.wav: ", "NaN", "clips/broken.wav: ", "absent.wav"):
         assert fact in error
-    assert "0 samples" in error or "No audio frames" in error  # in the words of soundfile's reader or of torchcodec
     assert len(error.strip().splitlines()) == 4
     assert [row["path"] for row in read_rows("out.jsonl")] == ["clips/B.FLAC", "clips/a.wav", "clips/deep/c.ogg"]
 
