@@ -273,13 +273,14 @@ def train(
         probabilities = torch.softmax(torch.as_tensor(prediction.predictions), -1).numpy()
         return score(probabilities, fold.validation, data_arguments, possible)
 
-    max_length = round(data_arguments.max_length_seconds * model.config.sampling_rate)
+    rate = feature_extractor.sampling_rate
+    max_length = round(data_arguments.max_length_seconds * rate)
     trainer = EmotionTrainer(
         model,
         copy_with(training_arguments, output_dir=str(directory)),
         data_collator=collator(feature_extractor),
-        train_dataset=Clips(data, data_arguments, feature_extractor.sampling_rate, max_length),
-        eval_dataset=Clips(fold.validation, data_arguments, feature_extractor.sampling_rate),
+        train_dataset=Clips(data, data_arguments, rate, max_length, own_labels=possible),
+        eval_dataset=Clips(fold.validation, data_arguments, rate, own_labels=possible),
         processing_class=feature_extractor,
         compute_metrics=compute_metrics,
         class_balance=model_arguments.class_balance,

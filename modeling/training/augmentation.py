@@ -11,6 +11,8 @@ import torch.nn.functional as F
 import torchaudio.functional as AF
 from torch import nn
 
+from modeling.configuration_mel_cnn import MelCNNConfig
+
 
 @dataclass
 class Augmentation:
@@ -26,10 +28,12 @@ class Augmentation:
         reverberation_time: Shortest and longest decay by 60 dB, seconds.
         mel_warp: Largest relative stretch of the mel axis (vocal-tract length and pitch).
         equalizer: Standard deviation of a random smooth frequency response, dB.
+        band_limit_probability: How often the lowest and highest bands are taken away, as telephones and codecs do.
+        band_limits: Highest lower edge and lowest upper edge of what is left, Hz.
         time_masks, frequency_masks: SpecAugment's number of masks.
         time_mask_frames, frequency_mask_bands: SpecAugment's longest masks.
         mixup: Parameter of the beta distribution that mixes pairs of clips and their labels; 0 is off.
-        label_smoothing: Share of the target that is spread over all labels.
+        label_smoothing: Share of the target that is spread over all labels that are possible for the clip.
     """
 
     speed: tuple[float, ...] = (0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15)
@@ -41,6 +45,8 @@ class Augmentation:
     reverberation_time: tuple[float, float] = (0.1, 0.6)
     mel_warp: float = 0.05
     equalizer: float = 1.5
+    band_limit_probability: float = 0.15
+    band_limits: tuple[float, float] = (400.0, 3_000.0)
     time_masks: int = 2
     time_mask_frames: int = 15
     frequency_masks: int = 2
@@ -74,11 +80,13 @@ class Augmentation:
         labels = inputs["labels"]
         if not labels.is_floating_point():
             labels = F.one_hot(labels, model.config.num_labels).to(waveform.dtype)
-        labels = (1 - self.label_smoothing) * labels + self.label_smoothing / model.config.num_labels
+        possible = inputs.get("label_mask", torch.ones_like(labels))
+        labels = (1 - self.label_smoothing) * labels + self.label_smoothing * possible / possible.sum(-1, keepdim=True)
         if self.mixup:
-            waveform, lengths, labels = mix_up(waveform, lengths, labels, self.mixup)
+            waveform, lengths, labels, possible = mix_up(waveform, lengths, labels, possible, self.mixup)
         mask = (torch.arange(waveform.shape[1], device=waveform.device) < lengths[:, None]).int()
-        return args, inputs | {"input_values": waveform, "attention_mask": mask, "labels": labels}
+        changed = {"input_values": waveform, "attention_mask": mask, "labels": labels, "label_mask": possible}
+        return args, inputs | changed
 
     @torch.no_grad()
     @torch.autocast("cpu", enabled=False)
@@ -90,6 +98,7 @@ class Augmentation:
         spectrogram = warp_mel_axis(spectrogram, self.mel_warp)
         # A decibel of power is log(10) / 10 in the natural logarithm.
         spectrogram = equalize(spectrogram, self.equalizer * math.log(10) / 10 / log_mel.config.log_mel_std)
+        spectrogram = limit_band(spectrogram, log_mel.config, self.band_limits, self.band_limit_probability)
         for _ in range(self.time_masks):
             spectrogram = AF.mask_along_axis_iid(spectrogram[:, None], self.time_mask_frames, 0.0, 3)[:, 0]
         for _ in range(self.frequency_masks):
@@ -150,14 +159,16 @@ def add_noise(
 
 
 def mix_up(
-    waveform: torch.Tensor, lengths: torch.Tensor, labels: torch.Tensor, alpha: float
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Adds each clip to another one, in random shares, and mixes their label probabilities `(batch, n)` in the same."""
+    waveform: torch.Tensor, lengths: torch.Tensor, labels: torch.Tensor, possible: torch.Tensor, alpha: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Adds each clip to another one, in random shares, and mixes their label probabilities `(batch, n)` in the same;
+    labels that are possible for either are possible for both."""
     share = torch.distributions.Beta(alpha, alpha).sample((len(waveform), 1)).to(waveform.device)
     share = torch.maximum(share, 1 - share)
     other = torch.randperm(len(waveform), device=waveform.device)
     waveform = share * waveform + (1 - share) * waveform[other]
-    return waveform, torch.maximum(lengths, lengths[other]), share * labels + (1 - share) * labels[other]
+    labels = share * labels + (1 - share) * labels[other]
+    return waveform, torch.maximum(lengths, lengths[other]), labels, torch.maximum(possible, possible[other])
 
 
 def warp_mel_axis(spectrogram: torch.Tensor, largest: float) -> torch.Tensor:
@@ -177,6 +188,22 @@ def equalize(spectrogram: torch.Tensor, deviation: float) -> torch.Tensor:
     n_clips, n_mels, _ = spectrogram.shape
     curve = torch.randn(n_clips, 1, 6, device=spectrogram.device) * deviation
     return spectrogram + F.interpolate(curve, n_mels, mode="linear", align_corners=True).transpose(1, 2)
+
+
+def limit_band(
+    spectrogram: torch.Tensor, config: MelCNNConfig, limits: tuple[float, float], probability: float
+) -> torch.Tensor:
+    """Damps what lies outside a band, by 20 to 80 dB, in some of `(batch, n_mels, n_frames)`; the log floor stays."""
+    n_clips, device = len(spectrogram), spectrogram.device
+    edges = torch.tensor([config.f_min, *limits, config.f_max], device=device)
+    lowest, low, high, highest = (2_595 * torch.log10(1 + edges / 700)).tolist()  # HTK's mel scale
+    centre = torch.linspace(lowest, highest, config.n_mels + 2, device=device)[1:-1]
+    outside = centre < _uniform(n_clips, lowest, low, device)[:, None]
+    outside |= centre > _uniform(n_clips, high, highest, device)[:, None]
+    outside &= torch.rand(n_clips, 1, device=device) < probability
+    damping = _uniform(n_clips, 20, 80, device)[:, None, None] * math.log(10) / 10 / config.log_mel_std
+    floor = (math.log(config.log_floor) - config.log_mel_mean) / config.log_mel_std
+    return torch.where(outside[..., None], (spectrogram - damping).clamp(min=floor), spectrogram)
 
 
 def _uniform(n: int, low: float, high: float, device: torch.device) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """Any labelled audio dataset, on disk or on the Hub, as clips to train on and clips of voices that stay unheard."""
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -254,13 +255,27 @@ class Clips(torch.utils.data.Dataset):
         data: Undecoded rows.
         sampling_rate: Hz.
         max_length: Longer clips are cropped at random to this many samples; None keeps them whole.
+        transform: Takes a waveform and its index in `data`, returns another waveform.
+        own_labels: Indices of the labels of each corpus; with it, a clip comes with its `label_mask`.
     """
 
-    def __init__(self, data: Dataset, arguments: DataArguments, sampling_rate: int, max_length: int | None = None):
+    def __init__(
+        self,
+        data: Dataset,
+        arguments: DataArguments,
+        sampling_rate: int,
+        max_length: int | None = None,
+        transform: Callable[[np.ndarray, int], np.ndarray] | None = None,
+        own_labels: dict[str, list[int]] | None = None,
+    ):
         self.audio = data.select_columns([arguments.audio_column_name]).with_format(None)
         self.audio_column_name = arguments.audio_column_name
-        self.labels, self.corpora = list(data[arguments.label_column_name]), column(data, "corpus")
-        self.sampling_rate, self.max_length = sampling_rate, max_length
+        self.labels, self.corpora = list(data[arguments.label_column_name]), column(data, "corpus", "")
+        n_labels = data.features[arguments.label_column_name].num_classes
+        self.label_masks = {
+            corpus: [int(label in own) for label in range(n_labels)] for corpus, own in (own_labels or {}).items()
+        }
+        self.sampling_rate, self.max_length, self.transform = sampling_rate, max_length, transform
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -270,4 +285,7 @@ class Clips(torch.utils.data.Dataset):
         if self.max_length and len(waveform) > self.max_length:
             start = torch.randint(len(waveform) - self.max_length + 1, ()).item()
             waveform = waveform[start : start + self.max_length]
-        return {"input_values": waveform, "labels": self.labels[index]}
+        if self.transform:
+            waveform = self.transform(waveform, index)
+        clip = {"input_values": waveform, "labels": self.labels[index]}
+        return clip | {"label_mask": self.label_masks[self.corpora[index]]} if self.label_masks else clip

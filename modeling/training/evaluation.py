@@ -55,6 +55,17 @@ def evaluate_clips(
     return result
 
 
+def brief(evaluation: dict) -> dict:
+    """The main figures of an evaluation, among the corpora's own labels: of `all` clips, and of each corpus."""
+    names = ("accuracy", "unweighted_average_recall")
+    entries = {"all": evaluation["all"], **evaluation.get("corpus", {})}
+    return {
+        group: {name: entry["own_labels"][name] for name in ("n_clips", "n_speakers", *names)}
+        | {"interval": {name: interval for name, interval in entry["own_labels"]["interval"].items() if name in names}}
+        for group, entry in entries.items()
+    }
+
+
 def score(probabilities: np.ndarray, data: Dataset, arguments: DataArguments, own_labels: dict[str, list[int]]) -> dict:
     """What training watches: recall among a corpus's own labels, each corpus counting as much as the other."""
     metric = evaluate.load(str(METRICS))

@@ -1,5 +1,6 @@
 """The folder of a finished model, file for file the repository that it becomes: weights, code, figures and card."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -84,10 +85,17 @@ def write_card(folder: Path, evaluation: dict, dataset_card: dict, n_parameters:
         title=report.title(evaluation),
         voices="No speaker of these clips was trained on." if evaluation["unseen_speakers"] else VOICES_SHARED,
         table=report.table(evaluation),
+        study=_study_text(folder / "study.json"),
         pictures="\n\n".join(pictures),
         license=_license_text(dataset_card),
     )
     ModelCard(card).save(folder / "README.md")
+
+
+def _study_text(file: Path) -> str:
+    if not file.is_file():
+        return ""
+    return f"{STUDY}\n\n{report.study_tables(json.loads(file.read_text()))}\n\n"
 
 
 def complete_save(folder: Path, state: TrainerState, dataset_card: dict) -> None:
@@ -128,6 +136,10 @@ SYNTHETIC_WARNING = """
 > **Trained on synthetic voices.** A demonstration that the line from corpus to checkpoint works. Every figure here is
 > on synthetic voices, and says nothing about people.
 """
+
+STUDY = """Trained anew by the same recipe for every protocol; accuracy and UAR among the corpus's own labels. `by-file` shares voices between
+training and test, and shows what figures obtained that way are worth; `plain` is another network by the same recipe. Below
+it, this checkpoint on the same clips as above, degraded."""
 
 PROGRESS_CARD = """---
 {metadata}
@@ -172,7 +184,7 @@ Probabilities are calibrated: the temperature, chosen on validation speakers, is
 
 {pictures}
 
-`evaluation.json` has the recall of every class, every speaker's figures and the confusion matrices;
+{study}`evaluation.json` has the recall of every class, every speaker's figures and the confusion matrices;
 `evaluate.load("metrics.py")` computes them.
 
 ## Intended use and limits

@@ -65,6 +65,43 @@ def title(evaluation: dict) -> str:
     return f"{synthetic}{evaluation['dataset']}, {evaluation['protocol']}"
 
 
+def study_tables(study: dict) -> str:
+    """What other protocols and degraded sound do to the figures, as Markdown tables; see `study.py`."""
+    tables = []
+    for head, part in (("protocol", "protocols"), ("sound, validation speakers", "robustness")):
+        groups = sorted({name for entry in study[part].values() for name in entry} - {"protocol", "all"})
+        cells = [head, *(f"{group}, {figure}" for group in groups for figure in ("accuracy", "UAR"))]
+        lines = ["| " + " | ".join(cells) + " |", "|---" * len(cells) + "|"]
+        for name, entry in study[part].items():
+            cells = [f"{name}: {entry['protocol']}" if "protocol" in entry else name]
+            for group in groups:
+                for figure in ("accuracy", "unweighted_average_recall"):
+                    cells.append(with_interval(entry[group], figure) if group in entry else "")
+            lines.append("| " + " | ".join(cells) + " |")
+        if study[part]:
+            tables.append("\n".join(lines))
+    return "\n\n".join(tables)
+
+
+def draw_robustness(conditions: dict) -> plt.Figure:
+    """Accuracy of each corpus under every condition, with intervals."""
+    groups = [name for name in next(iter(conditions.values())) if name != "all"]
+    figure, axes = plt.subplots(figsize=(6.5, 0.45 * len(conditions) + 1))
+    places = np.arange(len(conditions))
+    for position, group in enumerate(groups):
+        values = np.asarray([entry[group]["accuracy"] for entry in conditions.values()])
+        intervals = np.asarray([entry[group]["interval"]["accuracy"] for entry in conditions.values()])
+        y = places + (position - (len(groups) - 1) / 2) * 0.25
+        axes.errorbar(values, y, xerr=np.abs(intervals.T - values), fmt="o", capsize=2, label=group)
+        axes.axvline(values[0], color=f"C{position}", linestyle=":", linewidth=1)
+    axes.set_yticks(places, conditions)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1), xlabel="accuracy among the corpus's own labels, unseen speakers")
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(frameon=False, loc="lower left")
+    return figure
+
+
 def draw_confusion(evaluation: dict) -> plt.Figure:
     """Which emotion was taken for which; shares of the true class, among the labels of a clip's corpus."""
     counts = np.asarray(evaluation["all"]["own_labels"]["confusion"])

@@ -1,8 +1,9 @@
 """Batches, the order of the clips, and predictions: what the Trainer of transformers is told about our data."""
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
+import numpy as np
 import torch
 from datasets import Dataset
 from tqdm import tqdm
@@ -60,18 +61,23 @@ def collator(feature_extractor: MelCNNFeatureExtractor):
     def collate(clips: list[dict]) -> dict:
         waveforms = [clip["input_values"] for clip in clips]
         batch = feature_extractor(waveforms, sampling_rate=feature_extractor.sampling_rate, return_tensors="pt")
-        return {**batch, "labels": torch.tensor([clip["labels"] for clip in clips])}
+        numbers = [name for name in ("labels", "label_mask") if name in clips[0]]
+        return {**batch, **{name: torch.tensor([clip[name] for clip in clips]) for name in numbers}}
 
     return collate
 
 
 @torch.no_grad()
 def predict(
-    model: MelCNNForAudioClassification, data: Dataset, data_arguments: DataArguments, arguments: TrainingArguments
+    model: MelCNNForAudioClassification,
+    data: Dataset,
+    data_arguments: DataArguments,
+    arguments: TrainingArguments,
+    transform: Callable[[np.ndarray, int], np.ndarray] | None = None,
 ) -> torch.Tensor:
-    """Logits of every clip, whole and in full precision, `(n_clips, n_labels)`."""
+    """Logits of every clip, whole and in full precision, `(n_clips, n_labels)`; `transform` as in [`Clips`]."""
     feature_extractor = MelCNNFeatureExtractor(sampling_rate=model.config.sampling_rate)
-    clips = Clips(data, data_arguments, feature_extractor.sampling_rate)
+    clips = Clips(data, data_arguments, feature_extractor.sampling_rate, transform=transform)
     batches = torch.utils.data.DataLoader(
         clips, arguments.per_device_eval_batch_size, collate_fn=collator(feature_extractor)
     )

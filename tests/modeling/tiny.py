@@ -52,3 +52,22 @@ def voice(seconds: float, sampling_rate: int = 16_000, seed: int = 0) -> np.ndar
     syllables = 0.6 - 0.4 * np.cos(2 * np.pi * rng.uniform(2, 5) * time)
     waveform = 0.1 * harmonics * syllables + 0.003 * rng.standard_normal(len(time))
     return waveform.clip(-1, 1).astype(np.float32)
+
+
+def batch(*seconds: float, **options) -> dict[str, torch.Tensor]:
+    """Voices of these lengths as the feature extractor hands them on."""
+    clips = [voice(length, seed=seed) for seed, length in enumerate(seconds)]
+    return dict(MelCNNFeatureExtractor()(clips, sampling_rate=16_000, return_tensors="pt", **options))
+
+
+def train(model, inputs: dict[str, torch.Tensor], n_steps: int, learning_rate: float) -> list[float]:
+    """The losses of so many steps of AdamW on one batch."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate)
+    losses = []
+    for _ in range(n_steps):
+        optimizer.zero_grad()
+        loss = model(**inputs).loss
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from modeling.configuration_mel_cnn import MelCNNConfig
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
 from modeling.training.augmentation import (
     Augmentation,
@@ -12,6 +13,7 @@ from modeling.training.augmentation import (
     change_speed,
     cut_start,
     equalize,
+    limit_band,
     mix_up,
     reverberate,
     warp_mel_axis,
@@ -27,6 +29,7 @@ NOTHING = {
     "reverberation_probability": 0.0,
     "mel_warp": 0.0,
     "equalizer": 0.0,
+    "band_limit_probability": 0.0,
     "time_masks": 0,
     "frequency_masks": 0,
     "mixup": 0.0,
@@ -172,7 +175,8 @@ def test_level_changes_within_its_range():
 
 def test_mixup_shares_sound_and_label():
     waveform, lengths = torch.eye(8), torch.arange(1, 9)
-    mixed, longer, labels = mix_up(waveform, lengths, torch.eye(8), alpha=0.5)
+    mixed, longer, labels, possible = mix_up(waveform, lengths, torch.eye(8), torch.eye(8), alpha=0.5)
+    assert torch.equal(possible > 0, labels > 0)
     torch.testing.assert_close(mixed, labels)
     torch.testing.assert_close(labels.sum(1), torch.ones(8))
     assert (labels.diagonal() >= 0.5 - 1e-6).all() and (labels.diagonal() < 1).any()
@@ -186,6 +190,13 @@ def test_labels_are_probabilities():
     assert labels.min() >= 0.1 / 4 - 1e-6
     soft = batch(0.1, 0.1) | {"labels": torch.tensor([[0.5, 0.5, 0, 0], [0, 0, 0.3, 0.7]])}
     assert torch.equal(augmented_inputs(soft)["labels"], soft["labels"])
+
+
+def test_smoothing_stays_among_the_possible_labels():
+    mask = torch.tensor([[1, 1, 0, 0], [1, 1, 1, 1]])
+    inputs = batch(0.1, 0.2) | {"labels": torch.tensor([1, 0]), "label_mask": mask}
+    labels = augmented_inputs(inputs, label_smoothing=0.1)["labels"]
+    torch.testing.assert_close(labels, torch.tensor([[0.05, 0.95, 0.0, 0.0], [0.925, 0.025, 0.025, 0.025]]))
 
 
 def test_mel_axis_is_stretched():
@@ -203,6 +214,19 @@ def test_equalizer_is_a_smooth_curve():
     assert torch.equal(curves[..., 0], curves[..., 2])
     assert 0.3 < curves.std() < 0.6
     assert curves.diff(dim=1).std() < 0.15 * curves.std()
+
+
+def test_bands_outside_a_limit_fall_to_the_floor_at_most():
+    config = MelCNNConfig()
+    floor = (math.log(config.log_floor) - config.log_mel_mean) / config.log_mel_std
+    spectrogram = torch.full((256, config.n_mels, 2), 1.0)
+    limited = limit_band(spectrogram, config, limits=(400.0, 3_000.0), probability=0.5)
+    damped = (limited < 1.0)[..., 0]
+    assert limited.min() == pytest.approx(floor)
+    assert 0.35 < damped.any(1).float().mean() < 0.65
+    # Mel bands 9 and 40 are centred at 400 and 3,000 Hz: between them nothing is ever lost.
+    assert not damped[:, 10:40].any() and damped[:, 0].any() and damped[:, 63].any()
+    assert torch.equal(limit_band(spectrogram, config, (400.0, 3_000.0), probability=0.0), spectrogram)
 
 
 def test_masks_are_there():

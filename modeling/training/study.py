@@ -1,0 +1,117 @@
+"""What a checkpoint's own figures do not say: other protocols, the plain CNN, and what degraded sound costs.
+
+    uv run -m modeling.training.study --dataset_name build/corpus                              all of it: hours
+    uv run -m modeling.training.study --dataset_name build/corpus --parts robustness           one part of it
+
+Every protocol is a run of train.py with its defaults, which leaves its figures in build/study/PROTOCOL. What is there is
+not run again, and a run that was stopped goes on where it was. The checkpoint's folder then gets `study.json`,
+`robustness.png` and its model card anew. Options that are not named here go to train.py.
+"""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from datasets import DatasetDict
+from huggingface_hub import DatasetCard
+from matplotlib import pyplot as plt
+from transformers import HfArgumentParser, TrainingArguments
+
+from modeling.modeling_mel_cnn import MelCNNForAudioClassification
+from modeling.training import report
+from modeling.training.data import DataArguments, load, own_labels
+from modeling.training.evaluation import brief
+from modeling.training.model_folder import write_card
+from modeling.training.robustness import measure_robustness
+
+ROOT = Path(__file__).parents[2]
+PROTOCOLS = {
+    "plain": ("--model_config", json.dumps({"architecture": "plain", "width": 16})),
+    "by-speaker": ("--split_by", "speaker", "--folds", "5"),
+    "by-file": ("--split_by", "file"),
+    "without-ravdess": ("--leave_out", "ravdess"),
+    "without-tess": ("--leave_out", "tess"),
+    "without-crema_d": ("--leave_out", "crema_d"),
+}
+
+
+@dataclass
+class StudyArguments:
+    """Which checkpoint is studied, and how far."""
+
+    model_dir: Path = field(default=Path("modeling/checkpoint"), metadata={"help": "The checkpoint."})
+    study_dir: Path = field(default=Path("build/study"), metadata={"help": "Where the runs leave their figures."})
+    parts: list[str] = field(
+        default_factory=lambda: [*PROTOCOLS, "robustness"], metadata={"help": f"Of {', '.join(PROTOCOLS)}, robustness."}
+    )
+
+
+def main() -> None:
+    parser = HfArgumentParser((StudyArguments, DataArguments))
+    arguments, data_arguments, rest = parser.parse_args_into_dataclasses(return_remaining_strings=True)
+    unknown = set(arguments.parts) - {*PROTOCOLS, "robustness"}
+    if unknown or data_arguments.dataset_name is None:
+        fault = f"there is no part {', '.join(unknown)}" if unknown else "--dataset_name is missing"
+        raise SystemExit(f"study.py: {fault}; see --help.")
+    for name in PROTOCOLS:
+        if name in arguments.parts:
+            run_protocol(arguments.study_dir / name, name, [*_data_options(data_arguments), *rest])
+    if "robustness" in arguments.parts:
+        study_robustness(arguments.study_dir / "robustness.json", arguments.model_dir, data_arguments)
+    collect(arguments, data_arguments)
+
+
+def run_protocol(folder: Path, name: str, options: list[str]) -> None:
+    """Runs train.py by a protocol, unless its figures are there."""
+    if (folder / "evaluation.json").is_file():
+        print(f"{name}: {folder}/evaluation.json is there.")
+        return
+    folders = ["--model_dir", folder, "--evaluation_dir", folder, "--output_dir", folder.with_name(f"{name}-run")]
+    command = [sys.executable, ROOT / "train.py", *PROTOCOLS[name], *folders, "--resume_from_checkpoint", "True"]
+    print(f"{name}: {' '.join(PROTOCOLS[name])}", flush=True)
+    subprocess.run([*map(str, command), *options], check=True)
+
+
+def study_robustness(file: Path, model_dir: Path, data_arguments: DataArguments) -> None:
+    """Measures the checkpoint on degraded clips of the validation speakers."""
+    model = MelCNNForAudioClassification.from_pretrained(model_dir)
+    splits: DatasetDict = load(data_arguments, list(model.config.id2label.values()))
+    device = TrainingArguments(str(file.with_name("run")), per_device_eval_batch_size=32, report_to="none")
+    possible = own_labels(splits, data_arguments)
+    conditions = measure_robustness(model, splits["validation"], data_arguments, device, possible)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(conditions, indent=1) + "\n")
+
+
+def collect(arguments: StudyArguments, data_arguments: DataArguments) -> None:
+    """Puts all figures that are there into the checkpoint's folder and its card, and prints them."""
+    study = {"protocols": {}, "robustness": {}}
+    for name in PROTOCOLS:
+        file = arguments.study_dir / name / "evaluation.json"
+        if file.is_file():
+            evaluation = json.loads(file.read_text())
+            study["protocols"][name] = {"protocol": evaluation["protocol"], **brief(evaluation)}
+    robustness = arguments.study_dir / "robustness.json"
+    if robustness.is_file():
+        study["robustness"] = json.loads(robustness.read_text())
+        figure = report.draw_robustness(study["robustness"])
+        figure.savefig(arguments.model_dir / "robustness.png", dpi=120, bbox_inches="tight")
+        plt.close(figure)
+    (arguments.model_dir / "study.json").write_text(json.dumps(study, indent=1) + "\n")
+    model = MelCNNForAudioClassification.from_pretrained(arguments.model_dir)
+    evaluation = json.loads((arguments.model_dir / "evaluation.json").read_text())
+    card = DatasetCard.load(Path(data_arguments.dataset_name, "README.md")).data.to_dict()
+    write_card(arguments.model_dir, evaluation, card, model.num_parameters())
+    print(f"\n{report.study_tables(study)}\n\nWritten to {arguments.model_dir}/.")
+
+
+def _data_options(arguments: DataArguments) -> list[str]:
+    """The options that name the dataset, as train.py takes them; the protocols set the others."""
+    named = {"--dataset_name": arguments.dataset_name, "--dataset_config_name": arguments.dataset_config_name}
+    return [word for option, value in named.items() if value is not None for word in (option, value)]
+
+
+if __name__ == "__main__":
+    main()
