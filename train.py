@@ -18,7 +18,6 @@ import copy
 import json
 import shutil
 import sys
-from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +26,7 @@ import torch
 from datasets import concatenate_datasets
 from huggingface_hub import DatasetCard
 from huggingface_hub.errors import EntryNotFoundError
-from transformers import EarlyStoppingCallback, HfArgumentParser, TrainingArguments, set_seed
+from transformers import EarlyStoppingCallback, HfArgumentParser, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
 from modeling.configuration_mel_cnn import MelCNNConfig
@@ -48,6 +47,7 @@ from modeling.training.data import (
 from modeling.training.evaluation import describe, evaluate_clips, name_of, score
 from modeling.training.model_folder import complete_save, save_model
 from modeling.training.push import PushToHub
+from modeling.training.recipe import ModelArguments, RecipeArguments
 from modeling.training.trainer import EmotionTrainer, collator, predict
 
 DEMO_RECIPE = {"num_train_epochs": 8, "output_dir": "build/demo-run"}
@@ -57,71 +57,6 @@ These voices are synthetic. With the real corpora (fetched from their publishers
     uv run -m data_scripts.build --ravdess DIR --tess DIR --crema-d DIR --output build/corpus
     uv run train.py --dataset_name build/corpus --overwrite_output_dir
 """
-
-
-@dataclass
-class ModelArguments:
-    """Which model is trained, and where it goes."""
-
-    model_name_or_path: str | None = field(
-        default=None, metadata={"help": "Checkpoint to start from, or to evaluate; without it, a new model is made."}
-    )
-    model_config: str = field(default="{}", metadata={"help": "Fields of MelCNNConfig for a new model, as JSON."})
-    model_dir: Path = field(default=Path("build/model"), metadata={"help": "Folder for the finished model."})
-    overwrite_output_dir: bool = field(
-        default=False, metadata={"help": "Replace a model of another dataset, and an unfinished run."}
-    )
-    evaluation_dir: Path = field(
-        default=Path("build/evaluation"), metadata={"help": "Folder for an evaluation that belongs to no new model."}
-    )
-    augmentation: bool = field(default=True, metadata={"help": "Augment the training clips."})
-    early_stopping_patience: int = field(
-        default=0, metadata={"help": "Stop after this many epochs without a better one; 0 never stops early."}
-    )
-    class_balance: float = field(
-        default=0.5,
-        metadata={"help": "0 draws every clip equally often; 1 every class of every corpus; 0.5 is half way between."},
-    )
-
-    def __post_init__(self):
-        known = {field.name for field in fields(MelCNNConfig)}
-        unknown = set(json.loads(self.model_config)) - known
-        if unknown:
-            raise ValueError(
-                f"--model_config names {', '.join(sorted(unknown))}; MelCNNConfig has {', '.join(sorted(known))}."
-            )
-
-
-@dataclass
-class RecipeArguments(TrainingArguments):
-    """TrainingArguments with the recipe as its defaults."""
-
-    output_dir: str = "build/run"
-    do_train: bool = True
-    num_train_epochs: float = 24
-    per_device_train_batch_size: int = 32
-    per_device_eval_batch_size: int = 32
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.05
-    lr_scheduler_type: str = "cosine"
-    warmup_steps: float = 0.1
-    max_grad_norm: float = 1.0
-    use_cpu: bool = field(default=not torch.accelerator.is_available(), metadata={"help": "Compute on the CPU."})
-    # Not a default_factory: HfArgumentParser would take it for False.
-    bf16: bool = field(
-        default=torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported(),
-        metadata={"help": "Mixed precision: by default where the device computes in bfloat16."},
-    )
-    eval_strategy: str = "epoch"
-    save_strategy: str = "epoch"
-    logging_steps: float = 20
-    save_total_limit: int = 1
-    load_best_model_at_end: bool = True
-    metric_for_best_model: str = "unweighted_average_recall"
-    remove_unused_columns: bool = False
-    ddp_find_unused_parameters: bool = False
-    label_names: list[str] = field(default_factory=lambda: ["labels"])
-    report_to: str = "tensorboard"
 
 
 def main() -> None:
@@ -284,6 +219,7 @@ def train(
         processing_class=feature_extractor,
         compute_metrics=compute_metrics,
         class_balance=model_arguments.class_balance,
+        muon=training_arguments.muon,
     )
     if model_arguments.early_stopping_patience:
         trainer.add_callback(EarlyStoppingCallback(model_arguments.early_stopping_patience))

@@ -11,9 +11,9 @@ import torch
 
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
 from modeling.training.data import Clips, DataArguments, load
+from modeling.training.recipe import RecipeArguments
 from modeling.training.trainer import EmotionTrainer, collator
 from tests.modeling.tiny import tiny_model
-from train import RecipeArguments
 
 corpus, output = sys.argv[1:]
 arguments = RecipeArguments(

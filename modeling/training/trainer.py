@@ -6,24 +6,39 @@ from collections.abc import Callable, Hashable
 import numpy as np
 import torch
 from datasets import Dataset
+from torch import nn
 from tqdm import tqdm
 from transformers import Trainer, TrainingArguments
 
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training.data import Clips, DataArguments
+from modeling.training.muon import MuonAdamW
 
 
 class EmotionTrainer(Trainer):
-    """A Trainer that draws small classes of small corpora more often than their share.
+    """A Trainer that draws small classes of small corpora more often than their share, and optimises by Muon.
 
     Args:
         class_balance: 0 draws every clip equally often, 1 every class of every corpus.
+        muon: Muon for convolutions, AdamW for the rest; without it, what `args.optim` names.
     """
 
-    def __init__(self, *args, class_balance: float = 0.0, **kwargs):
+    def __init__(self, *args, class_balance: float = 0.0, muon: bool = False, **kwargs):
         super().__init__(*args, **kwargs)
-        self.class_balance = class_balance
+        self.class_balance, self.muon = class_balance, muon
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        model = model or self.model
+        if not self.muon or self.optimizer is not None:
+            return super().create_optimizer(model)
+        convolutions = [module for module in model.modules() if isinstance(module, (nn.Conv1d, nn.Conv2d))]
+        # A filter over the only channel there is has nothing to be orthogonal in.
+        filters = [module.weight for module in convolutions if module.in_channels > 1]
+        of_muon = {id(parameter) for parameter in filters}
+        others = [parameter for parameter in model.parameters() if id(parameter) not in of_muon]
+        self.optimizer = MuonAdamW(filters, others, self.args.learning_rate, self.args.weight_decay)
+        return self.optimizer
 
     def _get_train_sampler(self, train_dataset: Clips | None = None) -> torch.utils.data.Sampler:
         groups = list(zip(self.train_dataset.corpora, self.train_dataset.labels, strict=True))

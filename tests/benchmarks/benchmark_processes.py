@@ -17,11 +17,11 @@ from transformers import TrainerCallback
 
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
 from modeling.training.augmentation import Augmentation
+from modeling.training.recipe import RecipeArguments
 from modeling.training.trainer import EmotionTrainer, collator
 from tests.benchmarks.benchmark_training import new_model
 from tests.benchmarks.interleave import markdown
 from tests.benchmarks.made_up_corpus import made_up_clips
-from train import RecipeArguments
 
 N_CLIPS = 128
 EPOCHS = 3

@@ -16,10 +16,10 @@ from modeling.configuration_mel_cnn import MelCNNConfig
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training.augmentation import Augmentation
+from modeling.training.recipe import RecipeArguments
 from modeling.training.trainer import EmotionTrainer, collator
 from tests.benchmarks.interleave import interleave, markdown
 from tests.benchmarks.made_up_corpus import made_up_clips
-from train import RecipeArguments
 
 N_CLIPS = 768  # over fewer, what Trainer does once per run weighs more than it does in use
 ROUNDS = 2

@@ -13,7 +13,8 @@ import torch
 from torchaudio.functional import resample
 
 from modeling import predict as script
-from modeling.predict import find_audio, load_model, predict
+from modeling.predict import load_model, predict
+from modeling.recordings import find_audio
 from tests.modeling.tiny import EMOTIONS, save_checkpoint, voice
 
 
