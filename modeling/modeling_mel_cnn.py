@@ -106,7 +106,6 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
         input_values: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
-        label_mask: torch.Tensor | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
         **kwargs,
@@ -117,8 +116,6 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
             input_values, attention_mask, output_hidden_states, return_dict: As in [`MelCNNModel`].
             labels: Class indices `(batch,)`; or target probabilities `(batch, num_labels)` where
                 `config.problem_type` is `"single_label_classification"`, numbers where it is another.
-            label_mask: 1 on the labels that are possible for a clip, 0 on the others, `(batch, num_labels)`: the
-                loss is then among the possible ones, so that a corpus without calm voices says nothing about calm.
 
         Returns:
             `logits` of shape `(batch, num_labels)`, already divided by the calibration temperature.
@@ -127,11 +124,11 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
             input_values, attention_mask, output_hidden_states=output_hidden_states, return_dict=True
         )
         logits = self.classifier(self.dropout(outputs.pooler_output)) / self.config.calibration_temperature
-        loss = None if labels is None else self._loss(logits.float(), labels, label_mask)
+        loss = None if labels is None else self._loss(logits.float(), labels)
         output = SequenceClassifierOutput(loss=loss, logits=logits, hidden_states=outputs.hidden_states)
         return output if _or_config(return_dict, self.config.return_dict) else output.to_tuple()
 
-    def _loss(self, logits: torch.Tensor, labels: torch.Tensor, label_mask: torch.Tensor | None) -> torch.Tensor:
+    def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         problem_type = self.config.problem_type
         if problem_type is None:
             by_dtype = "multi_label_classification" if labels.is_floating_point() else "single_label_classification"
@@ -140,8 +137,6 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
             return F.mse_loss(logits.view_as(labels), labels.to(logits.dtype))
         if problem_type == "multi_label_classification":
             return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
-        if label_mask is not None:
-            logits = logits.masked_fill(label_mask == 0, torch.finfo(logits.dtype).min)
         return F.cross_entropy(logits, labels)
 
     @torch.no_grad()

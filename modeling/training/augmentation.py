@@ -33,12 +33,12 @@ class Augmentation:
         time_masks, frequency_masks: SpecAugment's number of masks.
         time_mask_frames, frequency_mask_bands: SpecAugment's longest masks.
         mixup: Parameter of the beta distribution that mixes pairs of clips and their labels; 0 is off.
-        label_smoothing: Share of the target that is spread over all labels that are possible for the clip.
+        label_smoothing: Share of the target that is spread over all labels.
     """
 
     speed: tuple[float, ...] = (0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15)
     shift: float = 0.3
-    gain: tuple[float, float] = (-6.0, 6.0)
+    gain: tuple[float, float] = (-15.0, 10.0)
     noise_probability: float = 0.1
     noise_ratio: tuple[float, float] = (10.0, 40.0)
     reverberation_probability: float = 0.0
@@ -80,13 +80,11 @@ class Augmentation:
         labels = inputs["labels"]
         if not labels.is_floating_point():
             labels = F.one_hot(labels, model.config.num_labels).to(waveform.dtype)
-        possible = inputs.get("label_mask", torch.ones_like(labels))
-        labels = (1 - self.label_smoothing) * labels + self.label_smoothing * possible / possible.sum(-1, keepdim=True)
+        labels = (1 - self.label_smoothing) * labels + self.label_smoothing / model.config.num_labels
         if self.mixup:
-            waveform, lengths, labels, possible = mix_up(waveform, lengths, labels, possible, self.mixup)
+            waveform, lengths, labels = mix_up(waveform, lengths, labels, self.mixup)
         mask = (torch.arange(waveform.shape[1], device=waveform.device) < lengths[:, None]).int()
-        changed = {"input_values": waveform, "attention_mask": mask, "labels": labels, "label_mask": possible}
-        return args, inputs | changed
+        return args, inputs | {"input_values": waveform, "attention_mask": mask, "labels": labels}
 
     @torch.no_grad()
     @torch.autocast("cpu", enabled=False)
@@ -159,16 +157,14 @@ def add_noise(
 
 
 def mix_up(
-    waveform: torch.Tensor, lengths: torch.Tensor, labels: torch.Tensor, possible: torch.Tensor, alpha: float
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Adds each clip to another one, in random shares, and mixes their label probabilities `(batch, n)` in the same;
-    labels that are possible for either are possible for both."""
+    waveform: torch.Tensor, lengths: torch.Tensor, labels: torch.Tensor, alpha: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Adds each clip to another one, in random shares, and mixes their label probabilities `(batch, n)` in the same."""
     share = torch.distributions.Beta(alpha, alpha).sample((len(waveform), 1)).to(waveform.device)
     share = torch.maximum(share, 1 - share)
     other = torch.randperm(len(waveform), device=waveform.device)
     waveform = share * waveform + (1 - share) * waveform[other]
-    labels = share * labels + (1 - share) * labels[other]
-    return waveform, torch.maximum(lengths, lengths[other]), labels, torch.maximum(possible, possible[other])
+    return waveform, torch.maximum(lengths, lengths[other]), share * labels + (1 - share) * labels[other]
 
 
 def warp_mel_axis(spectrogram: torch.Tensor, largest: float) -> torch.Tensor:

@@ -256,7 +256,6 @@ class Clips(torch.utils.data.Dataset):
         sampling_rate: Hz.
         max_length: Longer clips are cropped at random to this many samples; None keeps them whole.
         transform: Takes a waveform and its index in `data`, returns another waveform.
-        own_labels: Indices of the labels of each corpus; with it, a clip comes with its `label_mask`.
     """
 
     def __init__(
@@ -266,15 +265,10 @@ class Clips(torch.utils.data.Dataset):
         sampling_rate: int,
         max_length: int | None = None,
         transform: Callable[[np.ndarray, int], np.ndarray] | None = None,
-        own_labels: dict[str, list[int]] | None = None,
     ):
         self.audio = data.select_columns([arguments.audio_column_name]).with_format(None)
         self.audio_column_name = arguments.audio_column_name
-        self.labels, self.corpora = list(data[arguments.label_column_name]), column(data, "corpus", "")
-        n_labels = data.features[arguments.label_column_name].num_classes
-        self.label_masks = {
-            corpus: [int(label in own) for label in range(n_labels)] for corpus, own in (own_labels or {}).items()
-        }
+        self.labels, self.corpora = list(data[arguments.label_column_name]), column(data, "corpus")
         self.sampling_rate, self.max_length, self.transform = sampling_rate, max_length, transform
 
     def __len__(self) -> int:
@@ -287,5 +281,4 @@ class Clips(torch.utils.data.Dataset):
             waveform = waveform[start : start + self.max_length]
         if self.transform:
             waveform = self.transform(waveform, index)
-        clip = {"input_values": waveform, "labels": self.labels[index]}
-        return clip | {"label_mask": self.label_masks[self.corpora[index]]} if self.label_masks else clip
+        return {"input_values": waveform, "labels": self.labels[index]}

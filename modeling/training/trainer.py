@@ -76,8 +76,7 @@ def collator(feature_extractor: MelCNNFeatureExtractor):
     def collate(clips: list[dict]) -> dict:
         waveforms = [clip["input_values"] for clip in clips]
         batch = feature_extractor(waveforms, sampling_rate=feature_extractor.sampling_rate, return_tensors="pt")
-        numbers = [name for name in ("labels", "label_mask") if name in clips[0]]
-        return {**batch, **{name: torch.tensor([clip[name] for clip in clips]) for name in numbers}}
+        return {**batch, "labels": torch.tensor([clip["labels"] for clip in clips])}
 
     return collate
 

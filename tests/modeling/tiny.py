@@ -14,7 +14,8 @@ def tiny_config(**options) -> MelCNNConfig:
     """Two narrow stages, or the plain network with narrow ones."""
     labels = {"id2label": dict(enumerate(EMOTIONS)), "label2id": {name: i for i, name in enumerate(EMOTIONS)}}
     sizes = {"width": 8, "depths": (1, 1), "hidden_size": 16, "attention_size": 8}
-    return MelCNNConfig(**labels | sizes | options)
+    front_end = {"n_fft": 512, "win_length": 400, "hop_length": 160, "n_mels": 64}  # whatever the best recipe has
+    return MelCNNConfig(**labels | sizes | front_end | options)
 
 
 def tiny_model(seed: int = 0, **options) -> MelCNNForAudioClassification:

@@ -175,8 +175,7 @@ def test_level_changes_within_its_range():
 
 def test_mixup_shares_sound_and_label():
     waveform, lengths = torch.eye(8), torch.arange(1, 9)
-    mixed, longer, labels, possible = mix_up(waveform, lengths, torch.eye(8), torch.eye(8), alpha=0.5)
-    assert torch.equal(possible > 0, labels > 0)
+    mixed, longer, labels = mix_up(waveform, lengths, torch.eye(8), alpha=0.5)
     torch.testing.assert_close(mixed, labels)
     torch.testing.assert_close(labels.sum(1), torch.ones(8))
     assert (labels.diagonal() >= 0.5 - 1e-6).all() and (labels.diagonal() < 1).any()
@@ -190,13 +189,6 @@ def test_labels_are_probabilities():
     assert labels.min() >= 0.1 / 4 - 1e-6
     soft = batch(0.1, 0.1) | {"labels": torch.tensor([[0.5, 0.5, 0, 0], [0, 0, 0.3, 0.7]])}
     assert torch.equal(augmented_inputs(soft)["labels"], soft["labels"])
-
-
-def test_smoothing_stays_among_the_possible_labels():
-    mask = torch.tensor([[1, 1, 0, 0], [1, 1, 1, 1]])
-    inputs = batch(0.1, 0.2) | {"labels": torch.tensor([1, 0]), "label_mask": mask}
-    labels = augmented_inputs(inputs, label_smoothing=0.1)["labels"]
-    torch.testing.assert_close(labels, torch.tensor([[0.05, 0.95, 0.0, 0.0], [0.925, 0.025, 0.025, 0.025]]))
 
 
 def test_mel_axis_is_stretched():
@@ -217,7 +209,7 @@ def test_equalizer_is_a_smooth_curve():
 
 
 def test_bands_outside_a_limit_fall_to_the_floor_at_most():
-    config = MelCNNConfig()
+    config = MelCNNConfig(n_mels=64)
     floor = (math.log(config.log_floor) - config.log_mel_mean) / config.log_mel_std
     spectrogram = torch.full((256, config.n_mels, 2), 1.0)
     limited = limit_band(spectrogram, config, limits=(400.0, 3_000.0), probability=0.5)
