@@ -40,7 +40,7 @@ def test_plain_network_has_three_stages_and_a_window():
 @pytest.mark.parametrize(
     ("options", "facts"),
     [
-        ({"win_length": 800}, ["800", "512", "raise n_fft"]),
+        ({"n_fft": 512, "win_length": 800}, ["800", "512", "raise n_fft"]),
         ({"f_max": 9_000}, ["9000", "8000"]),
         ({"f_min": 5_000, "f_max": 4_000}, ["5000", "4000"]),
         ({"f_min": -1}, ["-1"]),
