@@ -58,12 +58,13 @@ def evaluate_clips(
 def brief(evaluation: dict) -> dict:
     """The main figures of an evaluation, among the corpora's own labels: of `all` clips, and of each corpus."""
     names = ("accuracy", "unweighted_average_recall")
+
+    def main_figures(entry: dict) -> dict:
+        interval = entry["interval"] and {name: entry["interval"][name] for name in names}
+        return {name: entry[name] for name in ("n_clips", "n_speakers", *names)} | {"interval": interval}
+
     entries = {"all": evaluation["all"], **evaluation.get("corpus", {})}
-    return {
-        group: {name: entry["own_labels"][name] for name in ("n_clips", "n_speakers", *names)}
-        | {"interval": {name: interval for name, interval in entry["own_labels"]["interval"].items() if name in names}}
-        for group, entry in entries.items()
-    }
+    return {group: main_figures(entry["own_labels"]) for group, entry in entries.items()}
 
 
 def score(probabilities: np.ndarray, data: Dataset, arguments: DataArguments, own_labels: dict[str, list[int]]) -> dict:

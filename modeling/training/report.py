@@ -89,8 +89,7 @@ def draw_robustness(conditions: dict) -> plt.Figure:
     figure, axes = plt.subplots(figsize=(6.5, 0.45 * len(conditions) + 1))
     places = np.arange(len(conditions))
     for position, group in enumerate(groups):
-        values = np.asarray([entry[group]["accuracy"] for entry in conditions.values()])
-        intervals = np.asarray([entry[group]["interval"]["accuracy"] for entry in conditions.values()])
+        values, intervals = _with_intervals([entry[group] for entry in conditions.values()], "accuracy")
         y = places + (position - (len(groups) - 1) / 2) * 0.25
         axes.errorbar(values, y, xerr=np.abs(intervals.T - values), fmt="o", capsize=2, label=group)
         axes.axvline(values[0], color=f"C{position}", linestyle=":", linewidth=1)
@@ -143,10 +142,7 @@ def draw_corpora(evaluation: dict) -> plt.Figure:
     figure, axes = plt.subplots(figsize=(2 + 1.6 * len(corpora), 3.5))
     for position, name in enumerate(names):
         entries = [evaluation["corpus"][corpus]["own_labels"] for corpus in corpora]
-        values = np.asarray([entry[name] for entry in entries])
-        intervals = np.asarray(
-            [entry["interval"][name] if entry["interval"] else [entry[name]] * 2 for entry in entries]
-        )
+        values, intervals = _with_intervals(entries, name)
         x = np.arange(len(corpora)) + (position - 1) * 0.25
         errors = np.abs(intervals.T - values)
         axes.bar(x, values, 0.23, yerr=errors, capsize=3, label=SHORT_NAMES[name])
@@ -174,3 +170,9 @@ def draw_training(history: list[dict]) -> plt.Figure:
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
     return figure
+
+
+def _with_intervals(entries: list[dict], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """A figure `(n,)` and its intervals `(n, 2)`, which are empty where there is one speaker."""
+    intervals = [entry["interval"][name] if entry["interval"] else [entry[name]] * 2 for entry in entries]
+    return np.asarray([entry[name] for entry in entries]), np.asarray(intervals)
