@@ -18,7 +18,7 @@ class MelCNNConfig(PreTrainedConfig):
     Args:
         sampling_rate: Rate of the waveform, Hz.
         n_fft: Length of the Fourier transform, samples.
-        win_length: Length of the Hann window, samples (25 ms).
+        win_length: Length of the Hann window, samples. Long ones tell the harmonics of a voice apart, and so its pitch.
         hop_length: Step between two frames, samples.
         n_mels: Number of mel bands (HTK scale, triangles of height one).
         f_min: Lower edge of the lowest band, Hz.
@@ -45,10 +45,10 @@ class MelCNNConfig(PreTrainedConfig):
     model_type = "mel_cnn"
 
     sampling_rate: float | int = 16_000
-    n_fft: int = 512
-    win_length: int = 400
-    hop_length: int = 160
-    n_mels: int = 64
+    n_fft: int = 1024
+    win_length: int = 1024
+    hop_length: int = 320
+    n_mels: int = 80
     f_min: float | int = 20.0
     f_max: float | int = 8_000.0
     log_floor: float = 1e-6

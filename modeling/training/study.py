@@ -86,8 +86,9 @@ def study_robustness(file: Path, model_dir: Path, data_arguments: DataArguments)
 
 
 def collect(arguments: StudyArguments, data_arguments: DataArguments) -> None:
-    """Puts all figures that are there into the checkpoint's folder and its card, and prints them."""
-    study = {"protocols": {}, "robustness": {}}
+    """Adds all figures that are there to those in the checkpoint's folder, renews its card, and prints them."""
+    found = arguments.model_dir / "study.json"
+    study = json.loads(found.read_text()) if found.is_file() else {"protocols": {}, "robustness": {}}
     for name in PROTOCOLS:
         file = arguments.study_dir / name / "evaluation.json"
         if file.is_file():
@@ -99,7 +100,7 @@ def collect(arguments: StudyArguments, data_arguments: DataArguments) -> None:
         figure = report.draw_robustness(study["robustness"])
         figure.savefig(arguments.model_dir / "robustness.png", dpi=120, bbox_inches="tight")
         plt.close(figure)
-    (arguments.model_dir / "study.json").write_text(json.dumps(study, indent=1) + "\n")
+    found.write_text(json.dumps(study, indent=1) + "\n")
     model = MelCNNForAudioClassification.from_pretrained(arguments.model_dir)
     evaluation = json.loads((arguments.model_dir / "evaluation.json").read_text())
     card = DatasetCard.load(Path(data_arguments.dataset_name, "README.md")).data.to_dict()
