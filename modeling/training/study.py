@@ -58,9 +58,9 @@ def main() -> None:
     for name in PROTOCOLS:
         if name in arguments.parts:
             run_protocol(arguments.study_dir / name, name, [*_data_options(data_arguments), *rest])
-    if "robustness" in arguments.parts:
-        study_robustness(arguments.study_dir / "robustness.json", arguments.model_dir, data_arguments)
-    collect(arguments, data_arguments)
+    model = MelCNNForAudioClassification.from_pretrained(arguments.model_dir)
+    conditions = study_robustness(model, data_arguments) if "robustness" in arguments.parts else None
+    collect(arguments, data_arguments, model.num_parameters(), conditions)
 
 
 def run_protocol(folder: Path, name: str, options: list[str]) -> None:
@@ -74,19 +74,17 @@ def run_protocol(folder: Path, name: str, options: list[str]) -> None:
     subprocess.run([*map(str, command), *options], check=True)
 
 
-def study_robustness(file: Path, model_dir: Path, data_arguments: DataArguments) -> None:
+def study_robustness(model: MelCNNForAudioClassification, data_arguments: DataArguments) -> dict[str, dict]:
     """Measures the checkpoint on degraded clips of the validation speakers."""
-    model = MelCNNForAudioClassification.from_pretrained(model_dir)
     splits: DatasetDict = load(data_arguments, list(model.config.id2label.values()))
-    device = TrainingArguments(str(file.with_name("run")), per_device_eval_batch_size=32, report_to="none")
-    possible = own_labels(splits, data_arguments)
-    conditions = measure_robustness(model, splits["validation"], data_arguments, device, possible)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(conditions, indent=1) + "\n")
+    device = TrainingArguments(per_device_eval_batch_size=32, report_to="none")
+    return measure_robustness(model, splits["validation"], data_arguments, device, own_labels(splits, data_arguments))
 
 
-def collect(arguments: StudyArguments, data_arguments: DataArguments) -> None:
-    """Adds all figures that are there to those in the checkpoint's folder, renews its card, and prints them."""
+def collect(
+    arguments: StudyArguments, data_arguments: DataArguments, n_parameters: int, conditions: dict[str, dict] | None
+) -> None:
+    """Adds what was measured to the figures in the checkpoint's folder, renews its card, and prints them."""
     found = arguments.model_dir / "study.json"
     study = json.loads(found.read_text()) if found.is_file() else {"protocols": {}, "robustness": {}}
     for name in PROTOCOLS:
@@ -94,17 +92,15 @@ def collect(arguments: StudyArguments, data_arguments: DataArguments) -> None:
         if file.is_file():
             evaluation = json.loads(file.read_text())
             study["protocols"][name] = {"protocol": evaluation["protocol"], **brief(evaluation)}
-    robustness = arguments.study_dir / "robustness.json"
-    if robustness.is_file():
-        study["robustness"] = json.loads(robustness.read_text())
+    if conditions:
+        study["robustness"] = conditions
         figure = report.draw_robustness(study["robustness"])
         figure.savefig(arguments.model_dir / "robustness.png", dpi=120, bbox_inches="tight")
         plt.close(figure)
     found.write_text(json.dumps(study, indent=1) + "\n")
-    model = MelCNNForAudioClassification.from_pretrained(arguments.model_dir)
     evaluation = json.loads((arguments.model_dir / "evaluation.json").read_text())
     card = DatasetCard.load(Path(data_arguments.dataset_name, "README.md")).data.to_dict()
-    write_card(arguments.model_dir, evaluation, card, model.num_parameters())
+    write_card(arguments.model_dir, evaluation, card, n_parameters)
     print(f"\n{report.study_tables(study)}\n\nWritten to {arguments.model_dir}/.")
 
 
