@@ -22,7 +22,7 @@ class MuonAdamW(torch.optim.Optimizer):
         self, filters: list[nn.Parameter], others: list[nn.Parameter], learning_rate: float, weight_decay: float
     ):
         self.filters = filters
-        self.matrices = [nn.Parameter(parameter.detach().flatten(1)) for parameter in filters]  # the same memory
+        self.matrices = [nn.Parameter(parameter.detach().flatten(1).clone()) for parameter in filters]
         decayed = {
             decay: [parameter for parameter in others if (parameter.ndim > 1) == bool(decay)]
             for decay in (weight_decay, 0.0)
@@ -44,9 +44,12 @@ class MuonAdamW(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure=None) -> None:
         for matrix, parameter in zip(self.matrices, self.filters, strict=True):
+            matrix.copy_(parameter.flatten(1))
             matrix.grad = None if parameter.grad is None else parameter.grad.flatten(1)
         for part in self.parts.values():
             part.step()
+        for matrix, parameter in zip(self.matrices, self.filters, strict=True):
+            parameter.copy_(matrix.view(parameter.shape))
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         super().zero_grad(set_to_none)
