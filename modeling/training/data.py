@@ -268,7 +268,8 @@ class Clips(torch.utils.data.Dataset):
     ):
         self.audio = data.select_columns([arguments.audio_column_name]).with_format(None)
         self.audio_column_name = arguments.audio_column_name
-        self.labels, self.corpora = list(data[arguments.label_column_name]), column(data, "corpus")
+        self.labels = list(data[arguments.label_column_name])
+        self.speakers = column(data, arguments.speaker_column_name)
         self.sampling_rate, self.max_length, self.transform = sampling_rate, max_length, transform
 
     def __len__(self) -> int:

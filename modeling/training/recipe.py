@@ -31,7 +31,7 @@ class ModelArguments:
     )
     class_balance: float = field(
         default=0.5,
-        metadata={"help": "0 draws every clip equally often; 1 every class of every corpus; 0.5 is half way between."},
+        metadata={"help": "0 draws every clip equally often; 1 every class of every speaker; 0.5 is half way between."},
     )
 
     def __post_init__(self):
@@ -49,7 +49,7 @@ class RecipeArguments(TrainingArguments):
 
     output_dir: str = "build/run"
     do_train: bool = True
-    num_train_epochs: float = 26
+    num_train_epochs: float = 32
     per_device_train_batch_size: int = 32
     per_device_eval_batch_size: int = 32
     muon: bool = field(

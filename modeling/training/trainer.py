@@ -17,10 +17,10 @@ from modeling.training.muon import MuonAdamW
 
 
 class EmotionTrainer(Trainer):
-    """A Trainer that draws small classes of small corpora more often than their share, and optimises by Muon.
+    """A Trainer that draws rare classes and the clips of reticent speakers more often, and optimises by Muon.
 
     Args:
-        class_balance: 0 draws every clip equally often, 1 every class of every corpus.
+        class_balance: 0 draws every clip equally often, 1 every class of every speaker.
         muon: Muon for convolutions, AdamW for the rest; without it, what `args.optim` names.
     """
 
@@ -41,7 +41,7 @@ class EmotionTrainer(Trainer):
         return self.optimizer
 
     def _get_train_sampler(self, train_dataset: Clips | None = None) -> torch.utils.data.Sampler:
-        groups = list(zip(self.train_dataset.corpora, self.train_dataset.labels, strict=True))
+        groups = list(zip(self.train_dataset.speakers, self.train_dataset.labels, strict=True))
         return BalancedSampler(groups, self.class_balance, self.args.seed)
 
 
