@@ -19,7 +19,6 @@ from safetensors.torch import load_file
 import train
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training.data import without_conflicts
-from modeling.training.trainer import BalancedSampler
 
 ROOT = Path(__file__).parents[1]
 TINY = json.dumps({"width": 4, "depths": [1, 1], "hidden_size": 8, "attention_size": 4})
@@ -163,17 +162,6 @@ def test_clips_with_conflicting_labels_are_not_trained_on():
     data = Dataset.from_dict({"emotion": [0, 1, 1], "label_conflict": [False, True, None]})
     kept = without_conflicts(data)
     assert list(kept["emotion"]) == [0, 1]
-
-
-def test_sampler_balances_classes_repeatably_and_anew_in_each_epoch():
-    groups = [0] * 900 + [1] * 100
-    assert sorted(BalancedSampler(groups, balance=0, seed=1)) == list(range(1000))
-    sampler = BalancedSampler(groups, balance=1, seed=1)
-    first = list(sampler)
-    assert list(sampler) == first
-    assert 400 < sum(index >= 900 for index in first) < 600
-    sampler.set_epoch(1)
-    assert list(sampler) != first
 
 
 def run_in_process(folder: Path, *options: str, launcher: tuple = (sys.executable,)) -> subprocess.Popen:
