@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import TrainingArguments
 
-from modeling.training.muon import MuonAdamW
+from modeling.training.muon import COEFFICIENTS, MuonAdamW, orthogonalize
 from modeling.training.trainer import EmotionTrainer
 from tests.modeling.tiny import batch, tiny_model
 
@@ -28,8 +28,10 @@ def step(model, optimizer) -> None:
 def test_convolutions_go_to_muon_and_every_parameter_to_one_of_the_two(model, tmp_path):
     optimizer = make(model, tmp_path)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    of_muon = {names[id(parameter)] for parameter in optimizer.filters}
-    of_adamw = {names[id(p)] for group in optimizer.parts["adamw"].param_groups for p in group["params"]}
+    of_muon, of_adamw = (
+        {names[id(parameter)] for group in optimizer.parts[part].param_groups for parameter in group["params"]}
+        for part in ("muon", "adamw")
+    )
     assert not of_muon & of_adamw and len(of_muon | of_adamw) == len(names)
     assert "mel_cnn.encoder.stages.0.0.convolution_2.weight" in of_muon
     assert {"mel_cnn.encoder.stem.0.weight", "classifier.weight"} <= of_adamw
@@ -48,6 +50,18 @@ def test_a_step_moves_every_parameter_and_makes_filters_orthogonal(model, tmp_pa
     singular = torch.linalg.svdvals(update)
     # Five steps of Newton and Schulz bring all directions within a factor of about 1.7 of each other.
     assert singular.max() < 2.5 * singular.min()
+
+
+@pytest.mark.parametrize("shape", [(24, 216), (96, 24)])
+def test_orthogonalisation_is_newton_and_schulz_in_full_precision(shape):
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    left, singular, right = torch.linalg.svd(matrix.double(), full_matrices=False)
+    singular = singular / singular.norm()
+    a, b, c = COEFFICIENTS
+    for _ in range(5):
+        singular = a * singular + b * singular**3 + c * singular**5
+    expected = left @ singular.diag() @ right
+    torch.testing.assert_close(orthogonalize(matrix).double(), expected, rtol=0, atol=1e-4)
 
 
 def test_a_schedule_reaches_both(model, tmp_path):
