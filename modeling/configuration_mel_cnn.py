@@ -55,7 +55,7 @@ class MelCNNConfig(PreTrainedConfig):
     log_mel_mean: float | int = -7.0
     log_mel_std: float | int = 4.0
     architecture: Literal["residual", "plain"] = "residual"
-    width: int = 24
+    width: int = 32
     depths: list[int] | tuple[int, ...] = (1, 1, 2, 1)
     hidden_size: int = 256
     attention_size: int = 64

@@ -26,7 +26,6 @@ class LogMel(nn.Module):
                 f_min=config.f_min,
                 f_max=config.f_max,
                 pad_mode="constant",  # "reflect" would make the last frames depend on the padding
-                power=None,
             )
 
     def forward(self, waveform: torch.Tensor, attention_mask: torch.Tensor | None = None):
@@ -34,9 +33,8 @@ class LogMel(nn.Module):
         if self.config.window_length:
             waveform, attention_mask = F.pad(waveform, (0, self.config.window_length - waveform.shape[1])), None
         with torch.autocast(waveform.device.type, enabled=False):
-            # Squares of both parts are their power, without the slow root that the absolute value of a complex one takes.
-            power = torch.view_as_real(self.mel_spectrogram.spectrogram(waveform.float())).square().sum(-1)
-            log_mel = torch.log(self.mel_spectrogram.mel_scale(power) + self.config.log_floor)
+            power = self.mel_spectrogram(waveform.float())
+            log_mel = torch.log(power + self.config.log_floor)
         spectrogram = (log_mel - self.config.log_mel_mean) / self.config.log_mel_std
         if attention_mask is None:
             return spectrogram, None

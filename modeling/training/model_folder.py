@@ -137,9 +137,9 @@ SYNTHETIC_WARNING = """
 > on synthetic voices, and says nothing about people.
 """
 
-STUDY = """Trained anew by the same recipe for every protocol; accuracy and UAR among the corpus's own labels. `by-file` shares voices between
-training and test, and shows what figures obtained that way are worth; `plain` is another network by the same recipe. Below
-it, this checkpoint on the same clips as above, degraded."""
+STUDY = """Trained anew for every protocol, by this checkpoint's recipe but for what is named; accuracy and UAR among the corpus's own
+labels. `by-file` shares voices between training and test, and shows what figures obtained that way are worth; `plain` is
+another network. Below it, this checkpoint on the same clips as above, degraded."""
 
 PROGRESS_CARD = """---
 {metadata}

@@ -49,7 +49,7 @@ class RecipeArguments(TrainingArguments):
 
     output_dir: str = "build/run"
     do_train: bool = True
-    num_train_epochs: float = 26
+    num_train_epochs: float = 32
     per_device_train_batch_size: int = 32
     per_device_eval_batch_size: int = 32
     muon: bool = field(
