@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from datasets import concatenate_datasets
 from huggingface_hub import DatasetCard
 from huggingface_hub.errors import EntryNotFoundError
@@ -83,6 +84,8 @@ def main() -> None:
         if training_arguments.process_index == 0:
             logits = predict(model, fold.evaluation, data_arguments, training_arguments)
             probabilities.append(torch.softmax(logits, -1).numpy())
+    # Left to the interpreter's end, the processes' threads abort now and then, and take the first process with them.
+    PartialState().destroy_process_group()
     if training_arguments.process_index != 0:
         return
 

@@ -45,3 +45,4 @@ trainer.train()
 if trainer.is_world_process_zero():
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     Path(output).write_text(json.dumps({"world_size": trainer.args.world_size, "losses": losses}))
+trainer.accelerator.end_training()  # left to the interpreter's end, the processes' threads abort now and then
