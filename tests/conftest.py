@@ -7,10 +7,19 @@ from pathlib import Path
 
 import huggingface_hub.constants
 import pytest
+import transformers.dynamic_module_utils
 
 from data_scripts.build import build
 from tests.loopback_hub import LoopbackHub
 from tests.miniature_corpora import write_corpora
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The code that is copied out of checkpoints stays in a temporary folder, one for all tests: it is a package."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transformers.dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path_factory.mktemp("modules")))
+        yield
 
 
 @pytest.fixture
