@@ -74,6 +74,14 @@ def main() -> None:
         raise SystemExit(f"train.py: {error}") from error
     possible = own_labels(splits, data_arguments)
 
+    def figures(folds: list[Fold], probabilities: list[np.ndarray]) -> dict:
+        evaluated = concatenate_datasets([fold.evaluation for fold in folds])
+        return {
+            **describe(folds, data_arguments, dataset_card),
+            "labels": list(model.config.id2label.values()),
+            **evaluate_clips(np.concatenate(probabilities), evaluated, data_arguments, possible),
+        }
+
     probabilities, history = [], None
     for number, fold in enumerate(folds):
         if training_arguments.do_train:
@@ -84,17 +92,14 @@ def main() -> None:
         if training_arguments.process_index == 0:
             logits = predict(model, fold.evaluation, data_arguments, training_arguments)
             probabilities.append(torch.softmax(logits, -1).numpy())
+            if len(folds) > 1:
+                print(f"\nFold {number + 1} of {len(folds)}\n\n{report.table(figures([fold], probabilities[-1:]))}\n")
     # Left to the interpreter's end, the processes' threads abort now and then, and take the first process with them.
     PartialState().destroy_process_group()
     if training_arguments.process_index != 0:
         return
 
-    evaluated = concatenate_datasets([fold.evaluation for fold in folds])
-    evaluation = {
-        **describe(folds, data_arguments, dataset_card),
-        "labels": list(model.config.id2label.values()),
-        **evaluate_clips(np.concatenate(probabilities), evaluated, data_arguments, possible),
-    }
+    evaluation = figures(folds, probabilities)
     if training_arguments.do_train and len(folds) == 1:
         folder = model_arguments.model_dir
         save_model(folder, model, evaluation, history, dataset_card)

@@ -149,8 +149,9 @@ def test_fine_tuning_takes_the_encoder_and_a_new_head(tiny_corpus, own_data, run
     assert tuned["classifier.weight"].shape[0] == 2
 
 
-def test_folds_and_left_out_corpora_are_reported_without_a_model(tiny_corpus, run_train):
+def test_folds_and_left_out_corpora_are_reported_without_a_model(tiny_corpus, run_train, capsys):
     run_train("--dataset_name", tiny_corpus, "--split_by", "speaker", "--folds", "3")
+    assert capsys.readouterr().out.count("| all, any label |") == 3 + 1
     evaluation = json.loads(Path("build/evaluation/evaluation.json").read_text())
     assert len(evaluation["speaker"]) == 3 and evaluation["unseen_speakers"]
     assert not Path("build/model").exists()

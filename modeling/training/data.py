@@ -1,6 +1,7 @@
 """Any labelled audio dataset, on disk or on the Hub, as clips to train on and clips of voices that stay unheard."""
 
 import io
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,6 +138,11 @@ def make_folds(splits: DatasetDict, arguments: DataArguments, seed: int) -> list
         return [_official(splits, arguments, seed)]
     pool = concatenate_datasets([splits[name] for name in (arguments.train_split_name, "validation") if name in splits])
     parts = _parts(pool, arguments, max(arguments.folds, HELD_OUT_SHARE), arguments.split_by == "speaker", seed)
+    if len(parts) < max(arguments.folds, 3):
+        raise ValueError(
+            f"--split_by {arguments.split_by} --folds {arguments.folds}: the speakers and clips make {len(parts)} parts, but "
+            "3 are needed, to train, to choose the epoch and to report, and one for each fold. Name more data or fewer folds."
+        )
     folds = []
     for held_out in range(arguments.folds):
         # Another part chooses the epoch: the one that is reported on must not.
@@ -199,9 +205,12 @@ def _parts(data: Dataset, arguments: DataArguments, n_parts: int, by_speaker: bo
         raise ValueError(
             f"The only speaker is {speakers[0]}; a split by speaker needs at least 2. Use --split_by file."
         )
-    # Corpora differ in their classes, so that parts of equal classes are parts of equal corpora, as near as can be.
+    # By label alone, one speaker of very many clips would take the place of many speakers of another corpus.
+    strata = [f"{corpus} {label}" for corpus, label in zip(column(data, "corpus"), labels, strict=True)]
+    if max(Counter(strata).values()) < n_parts:  # too few clips for so fine a division
+        strata = labels
     splitter = StratifiedGroupKFold(n_parts, shuffle=True, random_state=seed)
-    return [part for _, part in splitter.split(labels, labels, speakers)]
+    return [part for _, part in splitter.split(strata, strata, speakers)]
 
 
 def _split(splits: DatasetDict, name: str) -> Dataset:

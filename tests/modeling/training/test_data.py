@@ -54,6 +54,15 @@ def test_folds_by_speaker_hold_every_speaker_out_once_and_never_choose_on_the_re
         assert sum(len(part) for part in parts) == len(set.union(*parts)) == 10
 
 
+def test_a_speaker_of_many_clips_takes_no_other_corpus_place_in_a_fold():
+    splits = dataset(n_speakers=22)
+    rows = [row | {"audio": f"{copy} {row['audio']}"} for row in splits["validation"] for copy in range(10)]
+    talkative = [row | {"corpus": "c", "speaker_id": "talkative"} for row in rows]
+    splits["train"] = Dataset.from_list([*splits["train"], *talkative], features=splits["train"].features)
+    for fold in make_folds(splits, arguments(split_by="speaker", folds=5), seed=0):
+        assert 4 <= len(speakers(fold.evaluation) - {"talkative"}) <= 5
+
+
 def test_test_speakers_stay_out_of_other_protocols():
     splits = dataset(splits=("train", "test"))
     for protocol in ("speaker", "file"):
@@ -93,6 +102,13 @@ def test_one_speaker_cannot_be_split_by_speaker():
     splits = DatasetDict(train=dataset(n_speakers=1, splits=("train",))["train"])
     with pytest.raises(ValueError, match="only speaker is speaker_0"):
         make_folds(splits, arguments(), seed=0)
+
+
+def test_more_folds_than_speakers_are_an_error():
+    with pytest.raises(ValueError, match="--folds 11: the speakers and clips make 10 parts"):
+        make_folds(dataset(), arguments(split_by="speaker", folds=11), seed=0)
+    with pytest.raises(ValueError, match="make 2 parts, but 3 are needed"):
+        make_folds(dataset(n_speakers=2, splits=("train",)), arguments(split_by="speaker"), seed=0)
 
 
 def test_own_labels_are_those_of_the_corpus():
