@@ -49,6 +49,7 @@ from modeling.training.evaluation import describe, evaluate_clips, name_of, scor
 from modeling.training.model_folder import complete_save, save_model
 from modeling.training.push import PushToHub
 from modeling.training.recipe import ModelArguments, RecipeArguments
+from modeling.training.sentence_head import SentenceHead, shared_sentences
 from modeling.training.trainer import EmotionTrainer, collator, predict
 
 DEMO_RECIPE = {"num_train_epochs": 8, "output_dir": "build/demo-run"}
@@ -205,6 +206,9 @@ def train(
         model = model.to(memory_format=torch.channels_last)  # trains an eighth faster on a CPU
     if model_arguments.augmentation:
         Augmentation().attach(model)
+    sentences = shared_sentences(data, data_arguments) if model_arguments.sentence_weight else None
+    if sentences:
+        SentenceHead(model.mel_cnn.pooling.embedding_size, sentences, model_arguments.sentence_weight).attach(model)
     feature_extractor = MelCNNFeatureExtractor(sampling_rate=model.config.sampling_rate)
     resume = training_arguments.resume_from_checkpoint
     if resume is None:
@@ -224,12 +228,13 @@ def train(
         model,
         copy_with(training_arguments, output_dir=str(directory)),
         data_collator=collator(feature_extractor),
-        train_dataset=Clips(data, data_arguments, rate, max_length),
+        train_dataset=Clips(data, data_arguments, rate, max_length, sentences=sentences),
         eval_dataset=Clips(fold.validation, data_arguments, rate),
         processing_class=feature_extractor,
         compute_metrics=compute_metrics,
         class_balance=model_arguments.class_balance,
         muon=training_arguments.muon,
+        filter_decay=training_arguments.filter_decay,
     )
     if model_arguments.early_stopping_patience:
         trainer.add_callback(EarlyStoppingCallback(model_arguments.early_stopping_patience))
@@ -238,6 +243,8 @@ def train(
     trainer.train(resume_from_checkpoint=resume)
     # From here on as it will be loaded: without mixed precision, and in the usual order in memory.
     model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    if sentences:
+        model.sentence_head.detach(model)
     model = model.to(memory_format=torch.contiguous_format)
     if trainer.is_world_process_zero():
         logits = predict(model, fold.validation, data_arguments, training_arguments)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from datasets import Dataset
+from datasets import Dataset, load_dataset
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 
@@ -173,10 +173,30 @@ def run_in_process(folder: Path, *options: str, launcher: tuple = (sys.executabl
     )
 
 
-def test_killed_run_resumes_to_the_same_weights(tiny_corpus, tmp_path):
-    """Augmentation, sampling and dropout are on: each of them has to go on as it would have."""
+@pytest.fixture
+def shared_sentences(tiny_corpus, tmp_path) -> Path:
+    """The tiny corpus with two sentences that every speaker reads: there is a second task."""
+    folder = tmp_path / "shared-sentences"
+    folder.mkdir()
+    for name, split in load_dataset(str(tiny_corpus)).items():
+        texts = ["one" if number % 2 else "two" for number in range(len(split))]
+        split.remove_columns("text").add_column("text", texts).to_parquet(folder / f"{name}.parquet")
+    return folder
+
+
+def test_killed_run_resumes_to_the_same_weights(shared_sentences, tmp_path):
+    """Augmentation, sampling, dropout and the second task are on: each of them has to go on as it would have."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    options = ("--dataset_name", str(tiny_corpus), "--save_strategy", "epoch", "--seed", "3")
+    options = (
+        "--dataset_name",
+        str(shared_sentences),
+        "--save_strategy",
+        "epoch",
+        "--seed",
+        "3",
+        "--sentence_weight",
+        "0.3",
+    )
     for folder in (whole, broken):
         folder.mkdir()
     straight, killed = (run_in_process(folder, *options) for folder in (whole, broken))
@@ -185,6 +205,8 @@ def test_killed_run_resumes_to_the_same_weights(tiny_corpus, tmp_path):
         time.sleep(0.05)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
+    saved, *_ = broken.glob("build/run/checkpoint-*/model.safetensors")
+    assert "sentence_head.classifier.weight" in load_file(saved)
     assert not (broken / "build/model").exists() and list(broken.glob("build/run/checkpoint-*"))
     assert straight.wait(timeout=180) == 0, straight.stdout.read()
     refused = run_in_process(broken, *options)

@@ -34,6 +34,9 @@ class DataArguments:
     speaker_column_name: str | None = field(
         default=None, metadata={"help": "Column with the speaker: speaker_id where there is one."}
     )
+    text_column_name: str = field(
+        default="text", metadata={"help": "Column with the sentence that is read, where there is one."}
+    )
     train_split_name: str = field(default="train", metadata={"help": "Split to train on."})
     eval_split_name: str = field(
         default="validation", metadata={"help": "Split to report on. The best epoch is always chosen on validation."}
@@ -265,6 +268,7 @@ class Clips(torch.utils.data.Dataset):
         sampling_rate: Hz.
         max_length: Longer clips are cropped at random to this many samples; None keeps them whole.
         transform: Takes a waveform and its index in `data`, returns another waveform.
+        sentences: Index of every clip's sentence, for a second task.
     """
 
     def __init__(
@@ -274,12 +278,14 @@ class Clips(torch.utils.data.Dataset):
         sampling_rate: int,
         max_length: int | None = None,
         transform: Callable[[np.ndarray, int], np.ndarray] | None = None,
+        sentences: list[int] | None = None,
     ):
         self.audio = data.select_columns([arguments.audio_column_name]).with_format(None)
         self.audio_column_name = arguments.audio_column_name
         self.labels = list(data[arguments.label_column_name])
         self.speakers = column(data, arguments.speaker_column_name)
         self.sampling_rate, self.max_length, self.transform = sampling_rate, max_length, transform
+        self.sentences = sentences
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -291,4 +297,5 @@ class Clips(torch.utils.data.Dataset):
             waveform = waveform[start : start + self.max_length]
         if self.transform:
             waveform = self.transform(waveform, index)
-        return {"input_values": waveform, "labels": self.labels[index]}
+        clip = {"input_values": waveform, "labels": self.labels[index]}
+        return clip if self.sentences is None else clip | {"sentences": self.sentences[index]}

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from safetensors.torch import load_file, save_file
 from transformers import TrainerState
+from transformers.utils import SAFE_WEIGHTS_NAME
 
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
@@ -99,7 +101,13 @@ def _study_text(file: Path) -> str:
 
 
 def complete_save(folder: Path, state: TrainerState, dataset_card: dict) -> None:
-    """Adds to a save in the middle of training what it lacks to be published: metric and card, which claims no figures."""
+    """Adds to a save in the middle of training what it lacks to be published: metric and card, which claims no figures.
+
+    What only training needs is left out of the weights.
+    """
+    weights = load_file(folder / SAFE_WEIGHTS_NAME)
+    weights = {name: values for name, values in weights.items() if not name.startswith("sentence_head.")}
+    save_file(weights, folder / SAFE_WEIGHTS_NAME, metadata={"format": "pt"})
     shutil.copy(METRICS, folder)
     data = ModelCardData(
         license=_model_license(dataset_card),
