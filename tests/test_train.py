@@ -187,16 +187,7 @@ def shared_sentences(tiny_corpus, tmp_path) -> Path:
 def test_killed_run_resumes_to_the_same_weights(shared_sentences, tmp_path):
     """Augmentation, sampling, dropout and the second task are on: each of them has to go on as it would have."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    options = (
-        "--dataset_name",
-        str(shared_sentences),
-        "--save_strategy",
-        "epoch",
-        "--seed",
-        "3",
-        "--sentence_weight",
-        "0.3",
-    )
+    options = ("--dataset_name", str(shared_sentences), "--save_strategy", "epoch", "--seed", "3")
     for folder in (whole, broken):
         folder.mkdir()
     straight, killed = (run_in_process(folder, *options) for folder in (whole, broken))

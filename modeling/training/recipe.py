@@ -27,7 +27,7 @@ class ModelArguments:
     )
     augmentation: bool = field(default=True, metadata={"help": "Augment the training clips."})
     sentence_weight: float = field(
-        default=0.0,
+        default=0.3,
         metadata={"help": "Weight of a second task in training, to name the sentence that is read; 0 is without it."},
     )
     early_stopping_patience: int = field(
@@ -58,9 +58,6 @@ class RecipeArguments(TrainingArguments):
     per_device_eval_batch_size: int = 32
     muon: bool = field(
         default=True, metadata={"help": "Muon for convolutions, AdamW for the rest; False takes what --optim names."}
-    )
-    filter_decay: float = field(
-        default=0.05, metadata={"help": "Weight decay of what Muon optimises; --weight_decay is AdamW's."}
     )
     learning_rate: float = 2e-3
     weight_decay: float = 0.05

@@ -40,7 +40,7 @@ def test_convolutions_go_to_muon_and_every_parameter_to_one_of_the_two(model, tm
 
 
 def test_a_step_moves_every_parameter_and_makes_filters_orthogonal(model, tmp_path):
-    optimizer = make(model, tmp_path, filter_decay=0.1)
+    optimizer = make(model, tmp_path)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     step(model, optimizer)
     moved = {name: parameter.detach() - before[name] for name, parameter in model.named_parameters()}
