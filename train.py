@@ -234,6 +234,7 @@ def train(
         compute_metrics=compute_metrics,
         class_balance=model_arguments.class_balance,
         muon=training_arguments.muon,
+        filter_decay=training_arguments.filter_decay,
     )
     if model_arguments.early_stopping_patience:
         trainer.add_callback(EarlyStoppingCallback(model_arguments.early_stopping_patience))

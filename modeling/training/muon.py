@@ -19,11 +19,17 @@ class MuonAdamW(torch.optim.Optimizer):
         filters: Parameters of two or more dimensions, for Muon.
         others: Parameters of any shape, for AdamW.
         learning_rate: Of both.
-        weight_decay: Of both.
+        weight_decay: Of what AdamW takes.
+        filter_decay: Of the filters.
     """
 
     def __init__(
-        self, filters: list[nn.Parameter], others: list[nn.Parameter], learning_rate: float, weight_decay: float
+        self,
+        filters: list[nn.Parameter],
+        others: list[nn.Parameter],
+        learning_rate: float,
+        weight_decay: float,
+        filter_decay: float,
     ):
         decayed = {
             decay: [parameter for parameter in others if (parameter.ndim > 1) == bool(decay)]
@@ -31,7 +37,7 @@ class MuonAdamW(torch.optim.Optimizer):
         }
         groups = [{"params": parameters, "weight_decay": decay} for decay, parameters in decayed.items()]
         self.parts = {
-            "muon": Muon(filters, learning_rate, weight_decay),
+            "muon": Muon(filters, learning_rate, filter_decay),
             "adamw": torch.optim.AdamW(groups, learning_rate),
         }
         super().__init__([*filters, *others], {"lr": learning_rate})

@@ -59,6 +59,9 @@ class RecipeArguments(TrainingArguments):
     muon: bool = field(
         default=True, metadata={"help": "Muon for convolutions, AdamW for the rest; False takes what --optim names."}
     )
+    filter_decay: float = field(
+        default=0.5, metadata={"help": "Weight decay of what Muon optimises; --weight_decay is AdamW's."}
+    )
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     lr_scheduler_type: str = "cosine"

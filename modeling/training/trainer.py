@@ -22,11 +22,12 @@ class EmotionTrainer(Trainer):
     Args:
         class_balance: 0 draws every clip equally often, 1 every class of every speaker.
         muon: Muon for convolutions, AdamW for the rest; without it, what `args.optim` names.
+        filter_decay: Weight decay of what Muon optimises.
     """
 
-    def __init__(self, *args, class_balance: float = 0.0, muon: bool = False, **kwargs):
+    def __init__(self, *args, class_balance: float = 0.0, muon: bool = False, filter_decay: float = 0.0, **kwargs):
         super().__init__(*args, **kwargs)
-        self.class_balance, self.muon = class_balance, muon
+        self.class_balance, self.muon, self.filter_decay = class_balance, muon, filter_decay
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         model = model or self.model
@@ -37,7 +38,7 @@ class EmotionTrainer(Trainer):
         filters = [module.weight for module in convolutions if module.in_channels > 1]
         of_muon = {id(parameter) for parameter in filters}
         others = [parameter for parameter in model.parameters() if id(parameter) not in of_muon]
-        self.optimizer = MuonAdamW(filters, others, self.args.learning_rate, self.args.weight_decay)
+        self.optimizer = MuonAdamW(filters, others, self.args.learning_rate, self.args.weight_decay, self.filter_decay)
         return self.optimizer
 
     def _get_train_sampler(self, train_dataset: Clips | None = None) -> torch.utils.data.Sampler:

@@ -40,7 +40,7 @@ def test_convolutions_go_to_muon_and_every_parameter_to_one_of_the_two(model, tm
 
 
 def test_a_step_moves_every_parameter_and_makes_filters_orthogonal(model, tmp_path):
-    optimizer = make(model, tmp_path)
+    optimizer = make(model, tmp_path, filter_decay=0.1)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     step(model, optimizer)
     moved = {name: parameter.detach() - before[name] for name, parameter in model.named_parameters()}
@@ -50,6 +50,18 @@ def test_a_step_moves_every_parameter_and_makes_filters_orthogonal(model, tmp_pa
     singular = torch.linalg.svdvals(update)
     # Five steps of Newton and Schulz bring all directions within a factor of about 1.7 of each other.
     assert singular.max() < 2.5 * singular.min()
+
+
+def test_filters_and_the_rest_decay_by_their_own_rates(tmp_path):
+    decayed = {}
+    for filter_decay in (0.0, 0.5):
+        model = tiny_model(dropout=0.0).train()
+        before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+        step(model, make(model, tmp_path, filter_decay=filter_decay))
+        decayed[filter_decay] = {name: parameter.detach() for name, parameter in model.named_parameters()}
+    name = "mel_cnn.encoder.stages.1.0.convolution_2.weight"
+    torch.testing.assert_close(decayed[0.0][name] - decayed[0.5][name], 1e-2 * 0.5 * before[name], rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(decayed[0.0]["classifier.weight"], decayed[0.5]["classifier.weight"])
 
 
 @pytest.mark.parametrize("shape", [(24, 216), (96, 24)])
