@@ -39,13 +39,12 @@ from modeling.training.calibration import calibrate
 from modeling.training.data import (
     Clips,
     DataArguments,
-    Fold,
     load,
-    make_folds,
     own_labels,
     without_conflicts,
 )
 from modeling.training.evaluation import describe, evaluate_clips, name_of, score
+from modeling.training.folds import Fold, make_folds
 from modeling.training.model_folder import complete_save, save_model
 from modeling.training.push import PushToHub
 from modeling.training.recipe import ModelArguments, RecipeArguments

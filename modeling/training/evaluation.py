@@ -7,7 +7,8 @@ import evaluate
 import numpy as np
 from datasets import Dataset
 
-from modeling.training.data import HELD_OUT_SHARE, DataArguments, Fold, column
+from modeling.training.data import DataArguments, column
+from modeling.training.folds import HELD_OUT_SHARE, Fold
 
 METRICS = Path(__file__).parent / "metrics.py"
 

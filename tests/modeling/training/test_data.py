@@ -5,7 +5,8 @@ import pytest
 import soundfile
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
-from modeling.training.data import Clips, DataArguments, decode, load, make_folds, own_labels
+from modeling.training.data import Clips, DataArguments, decode, load, own_labels
+from modeling.training.folds import make_folds
 
 
 def dataset(n_speakers=10, corpora=("a", "b"), splits=("train", "validation")) -> DatasetDict:

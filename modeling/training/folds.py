@@ -1,0 +1,114 @@
+"""Clips to train on, and clips of voices that stay unheard, by the protocol that is asked for."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from datasets import Dataset, DatasetDict, concatenate_datasets
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from modeling.training.data import DataArguments, column
+
+HELD_OUT_SHARE = 5  # one clip, or speaker, in five
+
+
+@dataclass
+class Fold:
+    """Clips to train on, clips that choose the epoch, and clips that are reported on; the latter two may be the same."""
+
+    train: Dataset
+    validation: Dataset
+    evaluation: Dataset
+
+
+def make_folds(splits: DatasetDict, arguments: DataArguments, seed: int) -> list[Fold]:
+    """Applies the protocol that the arguments ask for.
+
+    Raises:
+        ValueError: A split, corpus or column that the protocol needs is not there.
+    """
+    if arguments.leave_out:
+        return [_leave_out(splits, arguments, seed)]
+    if arguments.split_by == "official":
+        return [_official(splits, arguments, seed)]
+    pool = concatenate_datasets([splits[name] for name in (arguments.train_split_name, "validation") if name in splits])
+    parts = _parts(pool, arguments, max(arguments.folds, HELD_OUT_SHARE), arguments.split_by == "speaker", seed)
+    if len(parts) < max(arguments.folds, 3):
+        raise ValueError(
+            f"--split_by {arguments.split_by} --folds {arguments.folds}: the speakers and clips make {len(parts)} parts, but "
+            "3 are needed, to train, to choose the epoch and to report, and one for each fold. Name more data or fewer folds."
+        )
+    folds = []
+    for held_out in range(arguments.folds):
+        # Another part chooses the epoch: the one that is reported on must not.
+        choosing = (held_out + 1) % len(parts)
+        rest = np.concatenate([part for i, part in enumerate(parts) if i not in (held_out, choosing)])
+        folds.append(Fold(pool.select(np.sort(rest)), pool.select(parts[choosing]), pool.select(parts[held_out])))
+    return folds
+
+
+def _official(splits: DatasetDict, arguments: DataArguments, seed: int) -> Fold:
+    train = _split(splits, arguments.train_split_name)
+    if "validation" in splits:
+        validation = splits["validation"]
+    else:
+        by_speaker = arguments.speaker_column_name is not None
+        parts = _parts(train, arguments, HELD_OUT_SHARE, by_speaker, seed)
+        validation, train = train.select(parts[0]), train.select(np.sort(np.concatenate(parts[1:])))
+        if by_speaker:
+            print(f"No validation split: {len(validation)} clips of speakers held out of training serve as one.")
+        else:
+            print(
+                f"No validation split and no --speaker_column_name: {len(validation)} clips drawn at random serve as "
+                "one. Voices are shared between training and validation, so the figures flatter the model."
+            )
+    if arguments.eval_split_name == "validation":
+        return Fold(train, validation, validation)
+    return Fold(train, validation, _split(splits, arguments.eval_split_name))
+
+
+def _leave_out(splits: DatasetDict, arguments: DataArguments, seed: int) -> Fold:
+    fold = _official(splits, arguments, seed)
+    known = sorted({corpus for corpus in column(fold.train, "corpus") if corpus is not None})
+    if arguments.leave_out not in known or len(known) < 2:
+        raise ValueError(
+            f"--leave_out {arguments.leave_out}: the corpora in training are {', '.join(known) or 'not named'}; "
+            "name one of at least two."
+        )
+
+    def rows(split: Dataset, left_out: bool) -> Dataset:
+        is_left_out = np.asarray(column(split, "corpus")) == arguments.leave_out
+        return split.select(np.flatnonzero(is_left_out == left_out))
+
+    return Fold(
+        train=rows(fold.train, False),
+        validation=rows(fold.validation, False),
+        evaluation=concatenate_datasets([rows(fold.train, True), rows(fold.validation, True)]),
+    )
+
+
+def _parts(data: Dataset, arguments: DataArguments, n_parts: int, by_speaker: bool, seed: int) -> list[np.ndarray]:
+    """Indices of `n_parts` parts of equal make-up, in which no speaker is in two parts if they are made by speaker."""
+    labels = data[arguments.label_column_name]
+    if not by_speaker:
+        return [part for _, part in StratifiedKFold(n_parts, shuffle=True, random_state=seed).split(labels, labels)]
+    if arguments.speaker_column_name is None:
+        raise ValueError("--split_by speaker: the dataset has no speaker_id; name its column by --speaker_column_name.")
+    speakers = data[arguments.speaker_column_name]
+    n_parts = min(n_parts, len(set(speakers)))
+    if n_parts < 2:
+        raise ValueError(
+            f"The only speaker is {speakers[0]}; a split by speaker needs at least 2. Use --split_by file."
+        )
+    # By label alone, one speaker of very many clips would take the place of many speakers of another corpus.
+    strata = [f"{corpus} {label}" for corpus, label in zip(column(data, "corpus"), labels, strict=True)]
+    if max(Counter(strata).values()) < n_parts:  # too few clips for so fine a division
+        strata = labels
+    splitter = StratifiedGroupKFold(n_parts, shuffle=True, random_state=seed)
+    return [part for _, part in splitter.split(strata, strata, speakers)]
+
+
+def _split(splits: DatasetDict, name: str) -> Dataset:
+    if name not in splits:
+        raise ValueError(f"There is no split {name!r} in this dataset; it has {', '.join(splits)}.")
+    return splits[name]
