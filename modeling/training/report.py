@@ -157,10 +157,10 @@ def draw_corpora(evaluation: dict) -> plt.Figure:
 def draw_training(history: list[dict]) -> plt.Figure:
     """Loss of training and validation, and recall on validation, over the epochs."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5))
-    for key, label in (("loss", "training (augmented)"), ("eval_loss", "validation")):
+    for key, label in (("loss", "training (augmented, all tasks)"), ("eval_loss", "validation")):
         points = [(entry["epoch"], entry[key]) for entry in history if key in entry]
         left.plot(*zip(*points, strict=True), label=label)
-    left.set(xlabel="epoch", ylabel="cross-entropy")
+    left.set(xlabel="epoch", ylabel="loss")
     prefix = "eval_unweighted_average_recall"
     for key in sorted({key for entry in history for key in entry if key.startswith(prefix)}):
         points = [(entry["epoch"], entry[key]) for entry in history if key in entry]
