@@ -31,11 +31,10 @@ class MuonAdamW(torch.optim.Optimizer):
         weight_decay: float,
         filter_decay: float,
     ):
-        decayed = {
-            decay: [parameter for parameter in others if (parameter.ndim > 1) == bool(decay)]
-            for decay in (weight_decay, 0.0)
-        }
-        groups = [{"params": parameters, "weight_decay": decay} for decay, parameters in decayed.items()]
+        groups = [
+            {"params": [parameter for parameter in others if parameter.ndim > 1], "weight_decay": weight_decay},
+            {"params": [parameter for parameter in others if parameter.ndim <= 1], "weight_decay": 0.0},
+        ]
         self.parts = {
             "muon": Muon(filters, learning_rate, filter_decay),
             "adamw": torch.optim.AdamW(groups, learning_rate),

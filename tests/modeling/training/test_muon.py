@@ -14,8 +14,9 @@ def model():
     return tiny_model(dropout=0.0).train()
 
 
-def make(model, tmp_path, **options) -> MuonAdamW:
-    arguments = TrainingArguments(str(tmp_path), learning_rate=1e-2, weight_decay=0.1, use_cpu=True, report_to="none")
+def make(model, tmp_path, weight_decay=0.1, **options) -> MuonAdamW:
+    rates = {"learning_rate": 1e-2, "weight_decay": weight_decay}
+    arguments = TrainingArguments(str(tmp_path), **rates, use_cpu=True, report_to="none")
     return EmotionTrainer(model, arguments, muon=True, **options).create_optimizer()
 
 
@@ -25,8 +26,9 @@ def step(model, optimizer) -> None:
     optimizer.step()
 
 
-def test_convolutions_go_to_muon_and_every_parameter_to_one_of_the_two(model, tmp_path):
-    optimizer = make(model, tmp_path)
+@pytest.mark.parametrize("weight_decay", [0.1, 0.0])
+def test_convolutions_go_to_muon_and_every_parameter_to_one_of_the_two(model, tmp_path, weight_decay):
+    optimizer = make(model, tmp_path, weight_decay)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     of_muon, of_adamw = (
         {names[id(parameter)] for group in optimizer.parts[part].param_groups for parameter in group["params"]}
@@ -35,7 +37,8 @@ def test_convolutions_go_to_muon_and_every_parameter_to_one_of_the_two(model, tm
     assert not of_muon & of_adamw and len(of_muon | of_adamw) == len(names)
     assert "mel_cnn.encoder.stages.0.0.convolution_2.weight" in of_muon
     assert {"mel_cnn.encoder.stem.0.weight", "classifier.weight"} <= of_adamw
-    undecayed = next(group for group in optimizer.parts["adamw"].param_groups if not group["weight_decay"])
+    decayed, undecayed = optimizer.parts["adamw"].param_groups
+    assert (decayed["weight_decay"], undecayed["weight_decay"]) == (weight_decay, 0)
     assert all(parameter.ndim == 1 for parameter in undecayed["params"])
 
 
