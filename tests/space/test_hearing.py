@@ -9,7 +9,8 @@ import pytest
 import soundfile
 from sound import load
 
-from tests.space.conftest import LABELS, RATE, hum
+from modeling.predict import CHECKPOINT
+from tests.space.conftest import LABELS, RATE, SPACE, hum
 
 
 def test_answers_agree_with_the_checkpoint_itself(listener, clips):
@@ -21,6 +22,12 @@ def test_answers_agree_with_the_checkpoint_itself(listener, clips):
     assert list(answer.probabilities.values()) == pytest.approx(expected, abs=1e-4)
     assert answer.as_row()["emotion"] == "sad"
     assert sum(answer.as_row()["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_the_checkpoint_of_this_repository_hears_the_examples_as_they_are_named():
+    examples = sorted(str(path) for path in (SPACE / "examples").iterdir())
+    for answer in hearing.Listener(str(CHECKPOINT)).hear_files(examples):
+        assert answer["sure"] and answer["emotion"] == answer["file"].partition("_")[0]
 
 
 def test_below_the_threshold_it_is_not_sure():
