@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -157,6 +158,30 @@ def test_folds_and_left_out_corpora_are_reported_without_a_model(tiny_corpus, ru
     assert not Path("build/model").exists()
     run_train("--dataset_name", tiny_corpus, "--split_by", "file", "--model_dir", "build/leaky")
     assert not json.loads(Path("build/leaky/evaluation.json").read_text())["unseen_speakers"]
+
+
+def test_folds_that_are_done_are_not_trained_again(tiny_corpus, run_train, monkeypatch):
+    done, train_fold = [], train.train
+    step = Mock(side_effect=train.EmotionTrainer.training_step)
+
+    def train_one_fold(*arguments):
+        if done:
+            raise KeyboardInterrupt
+        done.append(train_fold(*arguments))
+        return done[0]
+
+    monkeypatch.setattr(train.EmotionTrainer, "training_step", lambda *arguments: step(*arguments))
+    monkeypatch.setattr(train, "score", lambda *_: {"unweighted_average_recall": 0.5})  # the first epoch is the best
+    monkeypatch.setattr(train, "train", train_one_fold)
+    options = ("--dataset_name", tiny_corpus, "--split_by", "speaker", "--folds", "3")
+    with pytest.raises(KeyboardInterrupt):
+        run_train(*options, epochs=2)
+    (model, _), n_steps = done.pop(), step.call_count
+    with pytest.raises(KeyboardInterrupt):
+        run_train(*options, "--resume_from_checkpoint", "True", epochs=2)
+    assert step.call_count == n_steps > 0
+    for name, values in model.state_dict().items():
+        torch.testing.assert_close(done[0][0].state_dict()[name], values, rtol=0, atol=0)
 
 
 def test_clips_with_conflicting_labels_are_not_trained_on():

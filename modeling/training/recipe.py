@@ -76,7 +76,7 @@ class RecipeArguments(TrainingArguments):
     eval_strategy: str = "epoch"
     save_strategy: str = "epoch"
     logging_steps: float = 20
-    save_total_limit: int = 2  # the best and the last: of 1, the best alone is left, and folds that are done go on from it
+    save_total_limit: int = 2  # the best and the last; of 1 the best is left, from which finished folds would go on
     load_best_model_at_end: bool = True
     metric_for_best_model: str = "unweighted_average_recall"
     remove_unused_columns: bool = False
