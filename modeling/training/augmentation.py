@@ -26,7 +26,8 @@ class Augmentation:
         noise_ratio: Lowest and highest signal-to-noise ratio, dB.
         reverberation_probability: How often a synthetic room is added.
         reverberation_time: Shortest and longest decay by 60 dB, seconds.
-        mel_warp: Largest relative stretch of the mel axis (vocal-tract length and pitch).
+        pitch: Largest stretch of the harmonics, in either direction, in the natural logarithm: 0.2 is 3.5 semitones.
+        vocal_tract: Largest relative stretch of the spectral envelope: the formants of longer and shorter vocal tracts.
         equalizer: Standard deviation of a random smooth frequency response, dB.
         band_limit_probability: How often the lowest and highest bands are taken away, as telephones and codecs do.
         band_limits: Highest lower edge and lowest upper edge of what is left, Hz.
@@ -43,7 +44,8 @@ class Augmentation:
     noise_ratio: tuple[float, float] = (10.0, 40.0)
     reverberation_probability: float = 0.0
     reverberation_time: tuple[float, float] = (0.1, 0.6)
-    mel_warp: float = 0.1
+    pitch: float = 0.2
+    vocal_tract: float = 0.1
     equalizer: float = 1.5
     band_limit_probability: float = 0.25
     band_limits: tuple[float, float] = (400.0, 3_000.0)
@@ -61,7 +63,9 @@ class Augmentation:
         """
         model.config.problem_type = "single_label_classification"  # mixed labels would else pass for several labels
         model.register_forward_pre_hook(self._augment_inputs, with_kwargs=True)
-        model.mel_cnn.log_mel.register_forward_hook(self._augment_spectrogram)
+        log_mel = model.mel_cnn.log_mel
+        log_mel.mel_spectrogram.spectrogram.register_forward_hook(self._augment_power)
+        log_mel.register_forward_hook(self._augment_spectrogram)
 
     @torch.no_grad()
     @torch.autocast("cpu", enabled=False)
@@ -87,13 +91,16 @@ class Augmentation:
         return args, inputs | {"input_values": waveform, "attention_mask": mask, "labels": labels}
 
     @torch.no_grad()
+    def _augment_power(self, spectrogram: nn.Module, args: tuple, power: torch.Tensor) -> torch.Tensor:
+        return change_voice(power, self.pitch, self.vocal_tract) if spectrogram.training else power
+
+    @torch.no_grad()
     @torch.autocast("cpu", enabled=False)
     @torch.autocast("cuda", enabled=False)
     def _augment_spectrogram(self, log_mel: nn.Module, args: tuple, outputs: tuple) -> tuple:
         if not log_mel.training:
             return outputs
         spectrogram, frame_mask = outputs
-        spectrogram = warp_mel_axis(spectrogram, self.mel_warp)
         # A decibel of power is log(10) / 10 in the natural logarithm.
         spectrogram = equalize(spectrogram, self.equalizer * math.log(10) / 10 / log_mel.config.log_mel_std)
         spectrogram = limit_band(spectrogram, log_mel.config, self.band_limits, self.band_limit_probability)
@@ -167,16 +174,30 @@ def mix_up(
     return waveform, torch.maximum(lengths, lengths[other]), share * labels + (1 - share) * labels[other]
 
 
-def warp_mel_axis(spectrogram: torch.Tensor, largest: float) -> torch.Tensor:
-    """Stretches the mel axis of `(batch, n_mels, n_frames)` around zero, each clip by its own factor near 1."""
-    n_clips, n_mels, _ = spectrogram.shape
-    stretch = 1 + _uniform(n_clips, -largest, largest, spectrogram.device)
-    position = (torch.arange(n_mels, device=spectrogram.device) * stretch[:, None]).clamp(max=n_mels - 1)
-    below = position.long().clamp(max=n_mels - 2)
-    weight = torch.zeros(n_clips, n_mels, n_mels, device=spectrogram.device)
-    weight.scatter_(2, below[..., None], (1 - (position - below))[..., None])
-    weight.scatter_(2, below[..., None] + 1, (position - below)[..., None])
-    return weight @ spectrogram
+def change_voice(power: torch.Tensor, pitch: float, vocal_tract: float) -> torch.Tensor:
+    """Stretches harmonics and envelope of `(batch, n_bins, n_frames)` apart: other vocal folds in another vocal tract.
+
+    The envelope is what a cepstrum's first coefficients make of the log spectrum. Formants and harmonics are then moved
+    along the linear frequency axis, each clip's by two factors of its own; speed would move them together.
+    """
+    n_clips, n_bins, _ = power.shape
+    log_power = torch.log(power + 1e-10)
+    # 32 coefficients resolve no harmonics of a voice below 500 Hz, at a Nyquist frequency of 8 kHz.
+    cosines = AF.create_dct(32, n_bins, "ortho").to(power.device)
+    envelope = cosines @ (cosines.T @ log_power)
+    tract = 1 + _uniform(n_clips, -vocal_tract, vocal_tract, power.device)
+    folds = _uniform(n_clips, -pitch, pitch, power.device).exp()
+    return torch.exp(stretch_bins(envelope, tract) + stretch_bins(log_power - envelope, folds))
+
+
+def stretch_bins(spectrogram: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
+    """What each clip of `(batch, n_bins, n_frames)` has at `factors` times a bin's frequency; its top is repeated."""
+    n_bins = spectrogram.shape[1]
+    position = (torch.arange(n_bins, device=spectrogram.device) * factors[:, None]).clamp(max=n_bins - 1)
+    below = position.long().clamp(max=n_bins - 2)
+    weight = (position - below)[..., None]
+    rows = zip(spectrogram, below, weight, strict=True)  # gathering single values at once takes five times as long
+    return torch.stack([torch.lerp(clip[low], clip[low + 1], share) for clip, low, share in rows])
 
 
 def equalize(spectrogram: torch.Tensor, deviation: float) -> torch.Tensor:

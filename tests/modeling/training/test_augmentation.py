@@ -11,12 +11,12 @@ from modeling.training.augmentation import (
     Augmentation,
     add_noise,
     change_speed,
+    change_voice,
     cut_start,
     equalize,
     limit_band,
     mix_up,
     reverberate,
-    warp_mel_axis,
 )
 from tests.modeling.tiny import tiny_model, voice
 
@@ -27,7 +27,8 @@ NOTHING = {
     "gain": (0.0, 0.0),
     "noise_probability": 0.0,
     "reverberation_probability": 0.0,
-    "mel_warp": 0.0,
+    "pitch": 0.0,
+    "vocal_tract": 0.0,
     "equalizer": 0.0,
     "band_limit_probability": 0.0,
     "time_masks": 0,
@@ -191,14 +192,26 @@ def test_labels_are_probabilities():
     assert torch.equal(augmented_inputs(soft)["labels"], soft["labels"])
 
 
-def test_mel_axis_is_stretched():
-    spectrogram = torch.zeros(32, 64, 3)
-    spectrogram[:, 30] = 1.0
-    warped = warp_mel_axis(spectrogram, largest=0.1)
-    peaks = warped[..., 0].argmax(1)
-    assert peaks.min() >= 30 / 1.1 - 1 and peaks.max() <= 30 / 0.9 + 1 and peaks.unique().numel() > 2
-    torch.testing.assert_close(warp_mel_axis(spectrogram, largest=0.0), spectrogram)
-    torch.testing.assert_close(warp_mel_axis(torch.ones(4, 64, 3), largest=0.2), torch.ones(4, 64, 3))
+def test_harmonics_and_formants_move_apart():
+    bins = torch.arange(513.0)
+    formant = 4 * torch.exp(-(((bins - 150) / 40) ** 2))
+    harmonics = torch.cos(2 * math.pi * bins / 16)  # in the log spectrum, a harmonic every 16 bins
+    power = torch.exp(formant + harmonics).expand(32, -1)[..., None].repeat(1, 1, 3)
+
+    def peaks(power: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Bin of the formant, and spacing of the harmonics."""
+        cepstrum = torch.fft.rfft(power[:, :400, 0].log().diff(dim=1), n=8_192).abs()
+        cepstrum[:, :200] = 0
+        smooth = torch.nn.functional.avg_pool1d(power[..., 0].log(), 33, 1, 16, count_include_pad=False)
+        return smooth.argmax(1), 8_192 / cepstrum.argmax(1)
+
+    torch.testing.assert_close(change_voice(power, pitch=0.0, vocal_tract=0.0), power)
+    formants, spacings = peaks(change_voice(power, pitch=0.2, vocal_tract=0.0))
+    assert (formants - 150).abs().max() <= 8
+    assert 16 / math.exp(0.2) - 1 < spacings.min() < 15 and 17 < spacings.max() < 16 * math.exp(0.2) + 1
+    formants, spacings = peaks(change_voice(power, pitch=0.0, vocal_tract=0.1))
+    assert (spacings - 16).abs().max() < 0.3
+    assert 150 / 1.1 - 8 < formants.min() < 145 and 155 < formants.max() < 150 / 0.9 + 8
 
 
 def test_equalizer_is_a_smooth_curve():
