@@ -123,13 +123,22 @@ def complete_save(folder: Path, state: TrainerState, dataset_card: dict) -> None
 
 
 def _model_license(dataset_card: dict) -> str | None:
-    """The strictest that follows from the data: a model of RAVDESS is shared alike."""
-    licenses = np.atleast_1d(dataset_card.get("license", [])).tolist()
-    return "cc-by-nc-sa-4.0" if "cc-by-nc-sa-4.0" in licenses else (licenses or [None])[0]
+    """The strictest of the data's licences, the first of equals; None where none is stated."""
+    return max(_licenses(dataset_card), key=_strictness, default=None)
+
+
+def _strictness(license: str) -> list[bool]:
+    words = set(license.lower().split("-"))
+    return [not words.isdisjoint(named) for named in STRICTEST_FIRST]
+
+
+def _licenses(card: dict) -> list[str]:
+    """A card states one licence, several, or none."""
+    return np.atleast_1d(card.get("license") or []).tolist()
 
 
 def _license_text(dataset_card: dict) -> str:
-    licenses = np.atleast_1d(dataset_card.get("license", [])).tolist()
+    licenses = _licenses(dataset_card)
     if not licenses:
         return "The training data states no licence: find out what it permits before you share this model."
     return (
@@ -137,6 +146,15 @@ def _license_text(dataset_card: dict) -> str:
         "The code is under Apache-2.0."
     )
 
+
+# Words of the Hub's names of licences. Whoever asks to share alike goes before whoever allows no derivatives: only the
+# former says which licence a model of the data is under.
+STRICTEST_FIRST = (
+    {"nc", "noncommercial"},
+    {"sa", "odbl", "gpl", "agpl", "lgpl"},
+    {"nd"},
+    {"other", "unknown"},
+)
 
 VOICES_SHARED = "Voices may be shared between training and these clips, so the figures flatter the model."
 
