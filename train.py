@@ -45,7 +45,7 @@ from modeling.training.data import (
 )
 from modeling.training.evaluation import describe, evaluate_clips, name_of, score
 from modeling.training.folds import Fold, make_folds
-from modeling.training.model_folder import complete_save, save_model
+from modeling.training.model_folder import complete_save, read_base, save_model
 from modeling.training.push import PushToHub
 from modeling.training.recipe import ModelArguments, RecipeArguments
 from modeling.training.sentence_head import SentenceHead, shared_sentences
@@ -69,7 +69,8 @@ def main() -> None:
             splits = load(data_arguments, None if training_arguments.do_train else labels_of(model_arguments))
         folds = make_folds(splits, data_arguments, training_arguments.seed)
         check_folders(model_arguments, data_arguments, training_arguments)
-        push = prepare_push(training_arguments, dataset_card, len(folds))
+        base = read_base(model_arguments.model_name_or_path) if training_arguments.do_train else None
+        push = prepare_push(training_arguments, dataset_card, base, len(folds))
     except (ValueError, OSError) as error:  # OSError: a dataset or model that is not there, or no network
         raise SystemExit(f"train.py: {error}") from error
     possible = own_labels(splits, data_arguments)
@@ -102,7 +103,7 @@ def main() -> None:
     evaluation = figures(folds, probabilities)
     if training_arguments.do_train and len(folds) == 1:
         folder = model_arguments.model_dir
-        save_model(folder, model, evaluation, history, dataset_card)
+        save_model(folder, model, evaluation, history, dataset_card, base)
     else:
         folder = model_arguments.evaluation_dir
         folder.mkdir(parents=True, exist_ok=True)
@@ -179,13 +180,13 @@ def check_folders(
         )
 
 
-def prepare_push(arguments: RecipeArguments, dataset_card: dict, n_folds: int) -> PushToHub | None:
+def prepare_push(arguments: RecipeArguments, dataset_card: dict, base: dict | None, n_folds: int) -> PushToHub | None:
     """What pushes to the Hub where that is asked for; a name or a token that will not do is said before training."""
     if not arguments.push_to_hub:
         return None
     if not arguments.do_train or n_folds > 1:
         raise ValueError("--push_to_hub publishes the one model that is trained; modeling.publish takes any folder.")
-    return PushToHub(arguments, partial(complete_save, dataset_card=dataset_card))
+    return PushToHub(arguments, partial(complete_save, dataset_card=dataset_card, base=base))
 
 
 def train(

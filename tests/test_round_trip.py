@@ -185,18 +185,19 @@ print(json.dumps({"files": files, "model": (folder / "model_id.txt").read_text()
     assert "publish.py" not in seen["files"]
 
 
-def test_training_from_the_published_dataset_and_pushing_the_model(release, tmp_path):
+def test_fine_tuning_the_published_model_on_the_published_dataset_and_pushing_it(release, tmp_path):
     from transformers import AutoModelForAudioClassification
 
     release.command(
         *("train.py", "--dataset_name", "alice/corpus", "--max_steps", 2, "--use_cpu", "True"),
-        *("--model_config", '{"width": 4, "depths": [1], "hidden_size": 8, "attention_size": 4}'),
+        *("--model_name_or_path", "alice/model"),
         *("--output_dir", tmp_path / "run", "--model_dir", tmp_path / "model", "--report_to", "none"),
         *("--push_to_hub", "True", "--hub_model_id", "alice/trained", "--hub_strategy", "every_save"),
     )
     pushes = release.hub.repositories["models", "alice/trained"].branches["main"][1:]
     for push in pushes:
-        assert "license: cc-by-nc-sa-4.0" in push.files["README.md"].decode()
+        card = push.files["README.md"].decode()
+        assert "license: cc-by-nc-sa-4.0" in card and "base_model: alice/model" in card
         assert {"model.safetensors", "config.json", "modeling_mel_cnn.py", "metrics.py"} <= set(push.files)
         assert not [path for path in push.files if path.endswith((".bin", ".pt", ".pth"))]
     trained = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}

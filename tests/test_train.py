@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 import train
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training.data import without_conflicts
+from modeling.training.model_folder import write_card
 
 ROOT = Path(__file__).parents[1]
 TINY = json.dumps({"width": 4, "depths": [1, 1], "hidden_size": 8, "attention_size": 4})
@@ -148,6 +149,16 @@ def test_fine_tuning_takes_the_encoder_and_a_new_head(tiny_corpus, own_data, run
         base["mel_cnn.pooling.projection.weight"], tuned["mel_cnn.pooling.projection.weight"], rtol=0, atol=1e-6
     )
     assert tuned["classifier.weight"].shape[0] == 2
+    card = Path("build/tuned/README.md").read_text()
+    assert "fine-tuned from `model`" in card and "from scratch" not in card
+    assert ModelCard(card).data.license == "cc-by-nc-sa-4.0"  # the base's: that of the data is not known
+    write_card(
+        Path("build/tuned"),
+        json.loads(Path("build/tuned/evaluation.json").read_text()),
+        dataset_card={},
+        n_parameters=MelCNNForAudioClassification.from_pretrained("build/tuned").num_parameters(),
+    )
+    assert Path("build/tuned/README.md").read_text() == card  # as modeling.training.study renews it
 
 
 def test_folds_and_left_out_corpora_are_reported_without_a_model(tiny_corpus, run_train, capsys):

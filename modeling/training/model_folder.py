@@ -5,10 +5,12 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from huggingface_hub import EvalResult, ModelCard, ModelCardData, hf_hub_download, metadata_load
+from huggingface_hub.errors import RemoteEntryNotFoundError
 from safetensors.torch import load_file, save_file
 from transformers import TrainerState
 from transformers.utils import SAFE_WEIGHTS_NAME
+from yaml import YAMLError
 
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
@@ -22,8 +24,14 @@ def save_model(
     evaluation: dict,
     history: list[dict],
     dataset_card: dict,
+    base: dict | None = None,
 ) -> None:
-    """Writes the folder that is published: weights, code, metrics, figures and card. It appears whole or not at all."""
+    """Writes the folder that is published: weights, code, metrics, figures and card. It appears whole or not at all.
+
+    What the weights started from (`read_base`) stands in `evaluation.json` too, where whoever renews the card finds it.
+    """
+    if base:
+        evaluation = {**evaluation, "base_model": base}
     staging, replaced = (folder.with_name(f".{folder.name}.{suffix}") for suffix in ("partial", "replaced"))
     for leftover in (staging, replaced):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -44,17 +52,19 @@ def write_card(folder: Path, evaluation: dict, dataset_card: dict, n_parameters:
 
     Args:
         folder: The model's folder, its report already in it.
-        evaluation: As for `write_report`.
+        evaluation: As for `write_report`; `base_model`, if it is there, as `read_base` returns it.
         dataset_card: Metadata of the dataset's card: `license`, `pretty_name`; empty for own data without a card.
         n_parameters: Size of the model.
     """
     synthetic = evaluation["synthetic"]
+    base = evaluation.get("base_model")
     entry = evaluation["all"]["own_labels"]
     name = "mel-emotion, synthetic demo" if synthetic else "mel-emotion"
     data = ModelCardData(
         model_name=name,
         language=dataset_card.get("language"),
-        license=_model_license(dataset_card),
+        license=_model_license(dataset_card, base),
+        base_model=_hub_name(base),
         library_name="transformers",
         pipeline_tag="audio-classification",
         tags=["speech-emotion-recognition", "mel-spectrogram", "custom_code"] + ["synthetic"] * synthetic,
@@ -83,13 +93,14 @@ def write_card(folder: Path, evaluation: dict, dataset_card: dict, n_parameters:
         warning=SYNTHETIC_WARNING if synthetic else "",
         labels=", ".join(evaluation["labels"]),
         n_parameters=f"{n_parameters / 1e6:.2f} million",
+        origin=_origin(base),
         dataset=dataset_card.get("pretty_name", evaluation["dataset"]),
         title=report.title(evaluation),
         voices="No speaker of these clips was trained on." if evaluation["unseen_speakers"] else VOICES_SHARED,
         table=report.table(evaluation),
         study=_study_text(folder / "study.json"),
         pictures="\n\n".join(pictures),
-        license=_license_text(dataset_card),
+        license=_license_text(dataset_card, base),
     )
     ModelCard(card).save(folder / "README.md")
 
@@ -100,7 +111,7 @@ def _study_text(file: Path) -> str:
     return f"{STUDY}\n\n{report.study_tables(json.loads(file.read_text()))}\n\n"
 
 
-def complete_save(folder: Path, state: TrainerState, dataset_card: dict) -> None:
+def complete_save(folder: Path, state: TrainerState, dataset_card: dict, base: dict | None = None) -> None:
     """Adds to a save in the middle of training what it lacks to be published: metric and card, which claims no figures.
 
     What only training needs is left out of the weights.
@@ -110,25 +121,71 @@ def complete_save(folder: Path, state: TrainerState, dataset_card: dict) -> None
     save_file(weights, folder / SAFE_WEIGHTS_NAME, metadata={"format": "pt"})
     shutil.copy(METRICS, folder)
     data = ModelCardData(
-        license=_model_license(dataset_card),
+        license=_model_license(dataset_card, base),
+        base_model=_hub_name(base),
         library_name="transformers",
         pipeline_tag="audio-classification",
         tags=["speech-emotion-recognition", "mel-spectrogram", "custom_code"]
         + ["synthetic"] * ("synthetic" in dataset_card.get("tags", [])),
     )
     card = PROGRESS_CARD.format(
-        metadata=data.to_yaml(), step=state.global_step, n_steps=state.max_steps, license=_license_text(dataset_card)
+        metadata=data.to_yaml(),
+        origin=_origin(base),
+        step=state.global_step,
+        n_steps=state.max_steps,
+        license=_license_text(dataset_card, base),
     )
     ModelCard(card).save(folder / "README.md")
 
 
-def _model_license(dataset_card: dict) -> str | None:
-    """The strictest of the data's licences, the first of equals; None where none is stated."""
-    return max(_licenses(dataset_card), key=_strictness, default=None)
+def read_base(name_or_path: str | None) -> dict | None:
+    """What a card says of the checkpoint that training starts from; None where it starts from nothing.
+
+    Args:
+        name_or_path: A folder, or `owner/name` on the Hub.
+
+    Returns:
+        `name`, of a folder its own and not its path on this machine, and `license`, the list of those that its card states.
+
+    Raises:
+        ValueError: The card cannot be read. That there is none is no error.
+    """
+    if name_or_path is None:
+        return None
+    folder = Path(name_or_path)
+    try:
+        file = folder / "README.md" if folder.is_dir() else Path(hf_hub_download(name_or_path, "README.md"))
+        card = metadata_load(file) if file.is_file() else None
+    except RemoteEntryNotFoundError:
+        card = None
+    except (OSError, ValueError, YAMLError) as error:
+        raise ValueError(
+            f"--model_name_or_path {name_or_path}: its card, which states its licence, cannot be read; name a model's folder, "
+            f"or a model on the Hub that you may read ({' '.join(str(error).split())})"
+        ) from error
+    return {"name": folder.resolve().name if folder.is_dir() else name_or_path, "license": _licenses(card or {})}
 
 
-def _strictness(license: str) -> list[bool]:
-    words = set(license.lower().split("-"))
+def _hub_name(base: dict | None) -> str | None:
+    """The name of what the weights started from, where it is one on the Hub; a folder's has no owner."""
+    return base["name"] if base and "/" in base["name"] else None
+
+
+def _origin(base: dict | None) -> str:
+    if not base:
+        return "trained from scratch"
+    name = _hub_name(base)
+    return f"fine-tuned from [{name}](https://huggingface.co/{name})" if name else f"fine-tuned from `{base['name']}`"
+
+
+def _model_license(dataset_card: dict, base: dict | None) -> str | None:
+    """The strictest that data and base state, the first of equals; a permissive one only where none of them is silent."""
+    origins = [dataset_card, base] if base else [dataset_card]
+    return max((license for origin in origins for license in _licenses(origin) or [None]), key=_strictness)
+
+
+def _strictness(license: str | None) -> list[bool]:
+    words = set((license or "unknown").lower().split("-"))
     return [not words.isdisjoint(named) for named in STRICTEST_FIRST]
 
 
@@ -137,14 +194,17 @@ def _licenses(card: dict) -> list[str]:
     return np.atleast_1d(card.get("license") or []).tolist()
 
 
-def _license_text(dataset_card: dict) -> str:
-    licenses = _licenses(dataset_card)
+def _license_text(dataset_card: dict, base: dict | None) -> str:
+    sentences = [_terms("The training data", "are", _licenses(dataset_card))]
+    if base:
+        sentences.append(_terms("The model that it was fine-tuned from", "is", base["license"]))
+    return " ".join([*sentences, "The code is under Apache-2.0."])
+
+
+def _terms(origin: str, verb: str, licenses: list[str]) -> str:
     if not licenses:
-        return "The training data states no licence: find out what it permits before you share this model."
-    return (
-        f"The training data are under {', '.join(licenses)}; what these ask for holds for the model too. "
-        "The code is under Apache-2.0."
-    )
+        return f"{origin} states no licence: find out what it permits before you share this model."
+    return f"{origin} {verb} under {', '.join(licenses)}; what these ask for holds for the model too."
 
 
 # Words of the Hub's names of licences. Whoever asks to share alike goes before whoever allows no derivatives: only the
@@ -173,7 +233,7 @@ PROGRESS_CARD = """---
 
 # mel-emotion, training in progress
 
-Weights after {step} of {n_steps} steps. Figures follow when the training has ended.
+Weights after {step} of {n_steps} steps, {origin}. Figures follow when the training has ended.
 
 ## Licence
 
@@ -186,8 +246,8 @@ CARD = """---
 
 # {name}
 {warning}
-A mel-spectrogram CNN that names the emotion acted in a clip of speech: {labels}. {n_parameters} parameters, trained from
-scratch on {dataset}.
+A mel-spectrogram CNN that names the emotion acted in a clip of speech: {labels}. {n_parameters} parameters,
+{origin} on {dataset}.
 
 ## Use
 

@@ -3,12 +3,16 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import huggingface_hub.constants
 import pytest
 import torch
 from huggingface_hub import ModelCard
 from safetensors.torch import save_file
 
-from modeling.training.model_folder import complete_save
+from modeling.publish import publish_model
+from modeling.training.model_folder import complete_save, read_base
+from tests.loopback_hub import LoopbackHub
+from tests.tiny_model import write_model
 
 RAVDESS, TESS, CREMA_D = "cc-by-nc-sa-4.0", "cc-by-nc-nd-4.0", "odbl"
 
@@ -18,6 +22,15 @@ def card_of_save(folder: Path, **origin) -> ModelCard:
     save_file({"weight": torch.zeros(1)}, folder / "model.safetensors")
     complete_save(folder, SimpleNamespace(global_step=1, max_steps=2), **origin)
     return ModelCard.load(folder / "README.md")
+
+
+@pytest.fixture
+def hub_with_cache(hub, tmp_path, monkeypatch) -> LoopbackHub:
+    """The Hub to download from as well, into a cache of its own."""
+    template = hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    return hub
 
 
 @pytest.mark.parametrize(
@@ -39,3 +52,58 @@ def card_of_save(folder: Path, **origin) -> ModelCard:
 )
 def test_the_strictest_licence_of_the_data_is_the_models(tmp_path, licenses, strictest):
     assert card_of_save(tmp_path, dataset_card={"license": licenses}).data.license == strictest
+
+
+@pytest.mark.parametrize(
+    ("data", "base", "strictest"),
+    [
+        ([], [RAVDESS], RAVDESS),
+        ([CREMA_D], [RAVDESS], RAVDESS),
+        ([RAVDESS], ["mit"], RAVDESS),
+        ([RAVDESS], [], RAVDESS),
+        ([], ["mit"], None),
+        (["mit"], [], None),
+        ([], [], None),
+    ],
+)
+def test_the_base_counts_as_the_data_do(tmp_path, data, base, strictest):
+    base = {"name": "checkpoint", "license": base}
+    assert card_of_save(tmp_path, dataset_card={"license": data}, base=base).data.license == strictest
+
+
+def test_a_base_in_a_folder_goes_by_its_name(tmp_path, monkeypatch):
+    folder = write_model(tmp_path / "checkpoint")
+    base = read_base(str(folder))
+    assert base == {"name": "checkpoint", "license": [RAVDESS]}
+    monkeypatch.chdir(folder)
+    assert read_base(".") == base
+    card = card_of_save(tmp_path, dataset_card={}, base=base)
+    assert "fine-tuned from `checkpoint`" in card.content and "fine-tuned from is under cc-by-nc-sa-4.0" in card.content
+    assert card.data.base_model is None and str(tmp_path) not in card.content
+    (folder / "README.md").unlink()
+    assert read_base(str(folder)) == {"name": "checkpoint", "license": []}
+
+
+def test_a_base_on_the_hub_is_the_cards_base_model(hub_with_cache, tmp_path):
+    publish_model(write_model(tmp_path / "model"), "alice/model", report=lambda line: None)
+    base = read_base("alice/model")
+    assert base == {"name": "alice/model", "license": [RAVDESS]}
+    card = card_of_save(tmp_path, dataset_card={}, base=base)
+    assert card.data.base_model == "alice/model" and "fine-tuned from [alice/model](https" in card.content
+    del hub_with_cache.repositories["models", "alice/model"].find("main").files["README.md"]
+    assert read_base("alice/model") == {"name": "alice/model", "license": []}
+
+
+def test_a_base_whose_licence_cannot_be_read_is_refused(hub_with_cache, tmp_path):
+    with pytest.raises(ValueError, match="--model_name_or_path alice/model: its card, .* name a model's folder"):
+        read_base("alice/model")
+    folder = write_model(tmp_path / "model")
+    (folder / "README.md").write_text("---\nlicense: [\n---\n")
+    with pytest.raises(ValueError, match="its card, which states its licence, cannot be read"):
+        read_base(str(folder))
+
+
+def test_without_a_base_the_model_is_trained_from_scratch(tmp_path):
+    assert read_base(None) is None
+    card = card_of_save(tmp_path, dataset_card={"license": "mit"})
+    assert "trained from scratch" in card.content and card.data.base_model is None
