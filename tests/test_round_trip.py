@@ -192,7 +192,7 @@ def test_fine_tuning_the_published_model_on_the_published_dataset_and_pushing_it
         *("train.py", "--dataset_name", "alice/corpus", "--max_steps", 2, "--use_cpu", "True"),
         *("--model_name_or_path", "alice/model"),
         *("--output_dir", tmp_path / "run", "--model_dir", tmp_path / "model", "--report_to", "none"),
-        *("--push_to_hub", "True", "--hub_model_id", "alice/trained", "--hub_strategy", "every_save"),
+        *("--push_to_hub", "True", "--hub_model_id", "alice/trained", "--hub_strategy", "all_checkpoints"),
     )
     pushes = release.hub.repositories["models", "alice/trained"].branches["main"][1:]
     for push in pushes:
@@ -202,8 +202,10 @@ def test_fine_tuning_the_published_model_on_the_published_dataset_and_pushing_it
         assert not [path for path in push.files if path.endswith((".bin", ".pt", ".pth"))]
     trained = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
     assert trained.items() <= pushes[-1].files.items()
+    assert "checkpoint-2/model.safetensors" in pushes[-1].files
     (tmp_path / "down").mkdir()
     for path, content in pushes[-1].files.items():
-        (tmp_path / "down" / path).write_bytes(content)
+        if "/" not in path:
+            (tmp_path / "down" / path).write_bytes(content)
     model = AutoModelForAudioClassification.from_pretrained(tmp_path / "down", trust_remote_code=True)
     assert model.config.id2label[0] == "neutral"

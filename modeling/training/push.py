@@ -26,6 +26,10 @@ class PushToHub(TrainerCallback):
     save in a folder ``last-checkpoint`` beside them, and ``all_checkpoints`` every save in a folder of its own; the
     optimiser's state, a pickle, stays in the output folder, which is where training is resumed from.
 
+    What is kept lies in ``pushed`` in the output folder until the model is finished and published, so that a run that is
+    resumed there goes on with it. A run from the start begins with none: from its first push on, the repository holds the
+    saves of this run alone (the repository's history has the others).
+
     Args:
         args: those of the run; their ``push_to_hub`` is switched off, so that `Trainer` does not push as well.
         complete: given the folder of a save and the trainer's state, adds what a save lacks: card and metric.
@@ -40,39 +44,60 @@ class PushToHub(TrainerCallback):
         args.push_to_hub = False
         self.complete = complete
         self.strategy = HubStrategy(args.hub_strategy)
-        self.saves = tempfile.TemporaryDirectory()
+        # Its folders are called by the step: one called checkpoint-8 would go with the run's own, before the last push.
+        self.saves = Path(args.output_dir, "pushed")
         self.repo_id = args.hub_model_id
         self.where = {"private": bool(args.hub_private_repo), "revision": args.hub_revision}
         if args.process_index == 0:
             self.where["token"] = check_access(self.repo_id, args.hub_token)
             create_repository(self.repo_id, "model", **self.where)
 
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Takes up the saves that a resumed run has kept, and the one that it resumes from, or starts with none."""
+        if not state.is_world_process_zero:
+            return
+        if state.global_step == 0:
+            shutil.rmtree(self.saves, ignore_errors=True)
+        else:  # the interruption may have come before the save was kept
+            self._keep(Path(args.output_dir, f"checkpoint-{state.global_step}"), state.global_step)
+
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         """Publishes the save; where that fails, training goes on and the next save is the next try."""
         if self.strategy == HubStrategy.END or not state.is_world_process_zero:
             return
         saved = Path(args.output_dir, f"checkpoint-{state.global_step}")
-        if self.strategy in IN_REPOSITORY:
-            kept = Path(self.saves.name, IN_REPOSITORY[self.strategy].format(step=state.global_step))
-            shutil.rmtree(kept, ignore_errors=True)
-            shutil.copytree(saved, kept, ignore=shutil.ignore_patterns(*PICKLES))
+        self._keep(saved, state.global_step)
         with tempfile.TemporaryDirectory() as staged:
             work_files = shutil.ignore_patterns(*PICKLES, "trainer_state.json")
             shutil.copytree(saved, staged, ignore=work_files, dirs_exist_ok=True)
             self.complete(Path(staged), state)
             try:
-                self.publish(Path(staged), report=lambda line: None)
+                self._push(Path(staged), report=lambda line: None)
                 print(f"step {state.global_step}: pushed to {self.repo_id}")
             except ValueError as error:
                 print(f"step {state.global_step}: not pushed, training goes on: {error}")
 
-    def publish(self, model: Path, report: Callable[[str], None] = print) -> None:
+    def publish(self, model: Path) -> None:
         """Makes the repository equal to a finished model's folder, with the saves that the strategy keeps beside it.
 
         Raises:
             ValueError: it could not be published; one line with the remedy.
         """
+        self._push(model, report=print)
+        shutil.rmtree(self.saves, ignore_errors=True)
+
+    def _push(self, model: Path, report: Callable[[str], None]) -> None:
         with tempfile.TemporaryDirectory() as staged:
-            for folder in (self.saves.name, model):
-                shutil.copytree(folder, staged, ignore=shutil.ignore_patterns(*PICKLES), dirs_exist_ok=True)
+            shutil.copytree(model, staged, ignore=shutil.ignore_patterns(*PICKLES), dirs_exist_ok=True)
+            for kept in self.saves.glob("[0-9]*"):
+                shutil.copytree(kept, Path(staged, IN_REPOSITORY[self.strategy].format(step=kept.name)))
             publish_folder(Path(staged), self.repo_id, "model", allow=MODEL_FILES, report=report, **self.where)
+
+    def _keep(self, saved: Path, step: int) -> None:
+        """Copies a save, but for its pickles, to where neither `Trainer` nor an interruption removes it."""
+        if self.strategy != HubStrategy.ALL_CHECKPOINTS:
+            shutil.rmtree(self.saves, ignore_errors=True)
+        if self.strategy in IN_REPOSITORY and saved.is_dir():  # a run can be resumed from another folder's save
+            shutil.copytree(saved, self.saves / str(step), ignore=shutil.ignore_patterns(*PICKLES), dirs_exist_ok=True)

@@ -1,11 +1,12 @@
 """Pushes while training: after each of them the repository is a whole model, with our card and without a pickle."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from datasets import Dataset
-from transformers import AutoModelForAudioClassification, Trainer, TrainingArguments
+from transformers import AutoModelForAudioClassification, Trainer, TrainerCallback, TrainingArguments
 
 from modeling.configuration_mel_cnn import MelCNNConfig
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
@@ -20,7 +21,13 @@ def write_card(folder: Path, state=None) -> None:
     (folder / "README.md").write_text(CARD)
 
 
-def train(tmp_path: Path, *, finished: bool = True, **options) -> PushToHub:
+class Interruption(TrainerCallback):
+    def on_step_begin(self, args, state, control, **_):
+        if state.global_step == 1:
+            raise KeyboardInterrupt
+
+
+def train(tmp_path: Path, *, finished: bool = True, callbacks=(), resume: bool = False, **options) -> PushToHub:
     """Trains a tiny model for two saves, then publishes the finished one."""
     config = MelCNNConfig(width=4, depths=(1,), hidden_size=8, attention_size=4, num_labels=2)
     waveforms = torch.randn(4, 3_200, generator=torch.Generator().manual_seed(0))
@@ -31,11 +38,10 @@ def train(tmp_path: Path, *, finished: bool = True, **options) -> PushToHub:
         hub_model_id="alice/model",
         per_device_train_batch_size=2,
         max_steps=2,
-        save_steps=1,
         report_to="none",
         use_cpu=True,
         disable_tqdm=True,
-        **options,
+        **{"save_steps": 1} | options,
     )
     push = PushToHub(arguments, write_card)
     extractor = MelCNNFeatureExtractor()
@@ -44,9 +50,9 @@ def train(tmp_path: Path, *, finished: bool = True, **options) -> PushToHub:
         args=arguments,
         train_dataset=Dataset.from_dict(rows),
         processing_class=extractor,
-        callbacks=[push],
+        callbacks=[push, *callbacks],
     )
-    trainer.train()
+    trainer.train(resume_from_checkpoint=resume)
     trainer.save_model(tmp_path / "model")
     (tmp_path / "model" / "training_args.bin").unlink()
     write_card(tmp_path / "model")
@@ -85,6 +91,28 @@ def test_every_push_is_a_whole_model(hub, tmp_path, strategy, folders):
     down = AutoModelForAudioClassification.from_pretrained(tmp_path / "down", trust_remote_code=True)
     here = MelCNNForAudioClassification.from_pretrained(tmp_path / "model")
     assert all(torch.equal(down.state_dict()[name], tensor) for name, tensor in here.state_dict().items())
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_every_save_outlives_an_interruption(hub, tmp_path, kept):
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, hub_strategy="all_checkpoints", callbacks=[Interruption()])
+    before = hub.files("models", "alice/model")
+    if not kept:  # the interruption came between the save and its push
+        shutil.rmtree(tmp_path / "run" / "pushed")
+    train(tmp_path, hub_strategy="all_checkpoints", resume=True)
+    after = hub.files("models", "alice/model")
+    assert {path.split("/")[0] for path in after if "/" in path} == {"checkpoint-1", "checkpoint-2"}
+    assert {path: content for path, content in before.items() if "/" in path}.items() <= after.items()
+    assert not [path for path in after if path.endswith(PICKLES)]
+    assert not (tmp_path / "run" / "pushed").exists()
+
+
+def test_a_run_from_the_start_takes_the_place_of_the_run_before(hub, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, hub_strategy="all_checkpoints", callbacks=[Interruption()])
+    train(tmp_path, hub_strategy="all_checkpoints", save_steps=2)
+    assert {path.split("/")[0] for path in hub.files("models", "alice/model") if "/" in path} == {"checkpoint-2"}
 
 
 def test_private_and_revision(hub, tmp_path):
