@@ -16,15 +16,18 @@ def test_temperature_of_made_up_logits_is_found(temperature):
     assert choose_temperature(logits.numpy(), labels.numpy()) == pytest.approx(temperature, rel=0.05)
 
 
-def test_answers_above_the_threshold_are_right_often_enough():
+@pytest.mark.parametrize("overconfidence", [0.0, 0.2])
+def test_at_the_threshold_answers_are_right_as_often_as_wanted(overconfidence):
     rng = np.random.default_rng(0)
-    confidence = rng.uniform(0.5, 1, 2000)
+    confidence = rng.uniform(0.5, 1, 4000)
     probabilities = np.stack([confidence, 1 - confidence], axis=1)
-    labels = (rng.random(2000) > confidence).astype(int)
-    threshold = choose_threshold(probabilities, labels, accuracy=0.9)
-    answered = confidence >= threshold
-    assert (labels[answered] == 0).mean() >= 0.9
-    assert 0.75 < threshold < 0.85  # a uniform confidence above t is right (1 + t) / 2 of the time
+    labels = (rng.random(4000) > confidence - overconfidence).astype(int)
+    assert choose_threshold(probabilities, labels, accuracy=0.7) == pytest.approx(0.7 + overconfidence, abs=0.05)
+
+
+def test_where_every_answer_is_right_all_are_given():
+    probabilities = np.array([[0.6, 0.4], [0.9, 0.1]])
+    assert choose_threshold(probabilities, np.zeros(2, dtype=int)) == 0.6
 
 
 def test_without_a_good_threshold_the_surest_tenth_is_answered():
