@@ -32,28 +32,32 @@ def evaluate_clips(
     labels = np.asarray(data[arguments.label_column_name])
     corpora = np.asarray(column(data, "corpus", ""))
     possible = [own_labels[corpus] for corpus in corpora]
-    speakers = column(data, arguments.speaker_column_name)
+    speakers = _known(column(data, arguments.speaker_column_name))
 
     def figures(rows: np.ndarray) -> dict:
         common = {
             "predictions": probabilities[rows],
             "references": labels[rows],
-            "speakers": [speakers[row] for row in rows] if arguments.speaker_column_name else None,
+            "speakers": speakers[rows].tolist() if arguments.speaker_column_name else None,
         }
         return {
             "raw": metric.compute(**common),
             "own_labels": metric.compute(**common, own_labels=[possible[row] for row in rows]),
         }
 
-    def by(values: list) -> dict:
-        values = np.asarray([value or "unknown" for value in values])
+    def by(values: np.ndarray) -> dict:
         return {str(value): figures(np.flatnonzero(values == value)) for value in np.unique(values)}
 
     result = {"all": figures(np.arange(len(labels)))}
     for group, name in (("corpus", "corpus"), ("gender", "gender"), ("speaker", arguments.speaker_column_name)):
         if name in data.column_names:
-            result[group] = by(column(data, name))
+            result[group] = by(_known(column(data, name)))
     return result
+
+
+def _known(values: list) -> np.ndarray:
+    """A column's values as words: null is unknown."""
+    return np.asarray(["unknown" if value is None else str(value) for value in values])
 
 
 def brief(evaluation: dict) -> dict:
@@ -98,8 +102,9 @@ def describe(folds: list[Fold], arguments: DataArguments, dataset_card: dict) ->
 
 def name_of(arguments: DataArguments) -> str:
     """The dataset as figures name it: never a path that only this machine has."""
-    path = Path(arguments.dataset_name)
-    name = os.path.relpath(path) if path.exists() else arguments.dataset_name
+    path, name = Path(os.path.abspath(arguments.dataset_name)), arguments.dataset_name
+    if path.exists():
+        name = path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else path.name
     return f"{name} ({arguments.dataset_config_name})" if arguments.dataset_config_name else name
 
 

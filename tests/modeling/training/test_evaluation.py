@@ -1,0 +1,26 @@
+"""What figures are made of, and what they are called."""
+
+import numpy as np
+from datasets import Dataset
+
+from modeling.training.data import DataArguments
+from modeling.training.evaluation import evaluate_clips, name_of
+
+
+def test_null_speakers_are_unknown_and_zero_is_a_name():
+    data = Dataset.from_dict({"emotion": [0, 1, 1, 0], "person": [0, 0, 7, None], "gender": ["f", "f", None, "m"]})
+    arguments = DataArguments(dataset_name="made up", speaker_column_name="person")
+    evaluation = evaluate_clips(np.eye(2)[[0, 1, 0, 0]], data, arguments, {"": [0, 1]})
+    assert set(evaluation["speaker"]) == {"0", "7", "unknown"} and set(evaluation["gender"]) == {"f", "m", "unknown"}
+    assert evaluation["speaker"]["0"]["raw"]["n_clips"] == 2 and evaluation["all"]["raw"]["n_speakers"] == 3
+
+
+def test_dataset_is_named_without_a_path_of_this_machine(tmp_path, monkeypatch):
+    (tmp_path / "project/build/corpus").mkdir(parents=True)
+    (tmp_path / "clinic").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    names = [
+        name_of(DataArguments(dataset_name=str(name))) for name in ("build/corpus", tmp_path / "clinic", "you/corpus")
+    ]
+    assert names == ["build/corpus", "clinic", "you/corpus"]
+    assert name_of(DataArguments(dataset_name="../clinic", dataset_config_name="all")) == "clinic (all)"
