@@ -70,7 +70,8 @@ class RecipeArguments(TrainingArguments):
     use_cpu: bool = field(default=not torch.accelerator.is_available(), metadata={"help": "Compute on the CPU."})
     # Not a default_factory: HfArgumentParser would take it for False.
     bf16: bool = field(
-        default=torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported(),
+        default=(torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False))
+        or torch.cpu._is_avx512_bf16_supported(),
         metadata={"help": "Mixed precision: by default where the device computes in bfloat16."},
     )
     eval_strategy: str = "epoch"

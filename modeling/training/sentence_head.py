@@ -56,15 +56,18 @@ class SentenceHead(nn.Module):
             hook.remove()
         del model.sentence_head
 
+    # On several GPUs without a launcher every one has a copy of the model, but all share this object: what a hook
+    # keeps and computes with is the copy's, which it is called with.
     def _keep_embedding(self, mel_cnn: nn.Module, args: tuple, outputs) -> None:
-        self.embedding = outputs.pooler_output
+        mel_cnn.embedding = outputs.pooler_output
 
     def _add_loss(self, model: nn.Module, args: tuple, inputs: dict, outputs):
-        embedding, self.embedding = self.embedding, None
+        embedding = model.mel_cnn.embedding
+        del model.mel_cnn.embedding
         if not model.training:
             return outputs
         sentences = inputs["sentences"]
-        total = F.cross_entropy(self.classifier(embedding.float()), sentences, reduction="sum")
+        total = F.cross_entropy(model.sentence_head.classifier(embedding.float()), sentences, reduction="sum")
         # A batch without a shared sentence has no mean.
         outputs.loss = outputs.loss + self.weight * total / (sentences != NOT_SHARED).sum().clamp(min=1)
         return outputs
