@@ -25,8 +25,6 @@ import numpy as np
 import torch
 from accelerate import PartialState
 from datasets import concatenate_datasets
-from huggingface_hub import DatasetCard
-from huggingface_hub.errors import EntryNotFoundError
 from transformers import EarlyStoppingCallback, HfArgumentParser, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
@@ -40,10 +38,11 @@ from modeling.training.data import (
     Clips,
     DataArguments,
     load,
+    load_card,
     own_labels,
     without_conflicts,
 )
-from modeling.training.evaluation import describe, evaluate_clips, name_of, score
+from modeling.training.evaluation import describe, evaluate_clips, name_of, protocol, score
 from modeling.training.folds import Fold, make_folds
 from modeling.training.model_folder import complete_save, read_base, save_model
 from modeling.training.push import PushToHub
@@ -66,9 +65,10 @@ def main() -> None:
         set_seed(training_arguments.seed)
         with training_arguments.main_process_first(desc="preparing the dataset"):
             dataset_card = prepare_dataset(data_arguments)
+            check_protocol(data_arguments, training_arguments)
             splits = load(data_arguments, None if training_arguments.do_train else labels_of(model_arguments))
         folds = make_folds(splits, data_arguments, training_arguments.seed)
-        check_folders(model_arguments, data_arguments, training_arguments)
+        check_folders(model_arguments, data_arguments, training_arguments, len(folds))
         base = read_base(model_arguments.model_name_or_path) if training_arguments.do_train else None
         push = prepare_push(training_arguments, dataset_card, base, len(folds))
     except (ValueError, OSError) as error:  # OSError: a dataset or model that is not there, or no network
@@ -135,13 +135,17 @@ def prepare_dataset(arguments: DataArguments) -> dict:
 
         arguments.is_demo = True
         arguments.dataset_name = str(build_demo_corpus(Path("build/demo")))
-    if Path(arguments.dataset_name).is_dir():
-        card = Path(arguments.dataset_name, "README.md")
-        return DatasetCard.load(card).data.to_dict() if card.is_file() else {}
-    try:
-        return DatasetCard.load(arguments.dataset_name).data.to_dict()
-    except EntryNotFoundError:
-        return {}
+    return load_card(arguments.dataset_name)
+
+
+def check_protocol(data_arguments: DataArguments, training_arguments: RecipeArguments) -> None:
+    """Refuses to call voices unheard by a protocol that the model was not trained by."""
+    of_training = data_arguments.leave_out or data_arguments.split_by != "official"
+    if of_training and not training_arguments.do_train:
+        raise ValueError(
+            f"{protocol(data_arguments)}: a protocol of training, but --do_train False evaluates a model that may have "
+            "heard these voices. Train by it, which evaluates as well, or name a split by --eval_split_name."
+        )
 
 
 def labels_of(arguments: ModelArguments) -> list[str]:
@@ -152,13 +156,13 @@ def labels_of(arguments: ModelArguments) -> list[str]:
 
 
 def check_folders(
-    model_arguments: ModelArguments, data_arguments: DataArguments, training_arguments: RecipeArguments
+    model_arguments: ModelArguments, data_arguments: DataArguments, training_arguments: RecipeArguments, n_folds: int
 ) -> None:
-    """Refuses to train where that would destroy a model of other data, or the checkpoints of an unfinished run."""
+    """Refuses to train where that would destroy another model, or the checkpoints of an unfinished run."""
     if not training_arguments.do_train:
         return
     model_dir, evaluation = model_arguments.model_dir, model_arguments.model_dir / "evaluation.json"
-    holds_something = model_dir.exists() and any(model_dir.iterdir())
+    holds_something = n_folds == 1 and model_dir.exists() and any(model_dir.iterdir())  # several leave no model
     if holds_something and not (model_dir / "config.json").is_file():
         raise ValueError(
             f"{model_dir} holds something else than a model and is not replaced: choose another --model_dir."
@@ -166,10 +170,12 @@ def check_folders(
     if model_arguments.overwrite_output_dir:
         return
     if holds_something:
-        trained_on = json.loads(evaluation.read_text())["dataset"] if evaluation.is_file() else "something unknown"
-        if trained_on != name_of(data_arguments):
+        of_model = json.loads(evaluation.read_text()) if evaluation.is_file() else {}
+        found = [of_model.get(name, "unknown") for name in ("dataset", "protocol")]
+        wanted = [name_of(data_arguments), protocol(data_arguments)]
+        if found != wanted:
             raise ValueError(
-                f"{model_dir} was trained on {trained_on}, this run is on {name_of(data_arguments)}: choose another "
+                f"{model_dir} is a model of {', '.join(found)}; this run is of {', '.join(wanted)}: choose another "
                 "--model_dir, or replace it by --overwrite_output_dir."
             )
     unfinished = sorted(Path(training_arguments.output_dir).glob("**/checkpoint-*"))
@@ -223,7 +229,8 @@ def train(
         return score(probabilities, fold.validation, data_arguments, possible)
 
     rate = feature_extractor.sampling_rate
-    max_length = round(data_arguments.max_length_seconds * rate)
+    # A network with a fixed window would learn nothing of a part that crops never fill.
+    max_length = max(round(data_arguments.max_length_seconds * rate), model.config.window_length or 0)
     trainer = EmotionTrainer(
         model,
         copy_with(training_arguments, output_dir=str(directory)),
@@ -266,9 +273,11 @@ def make_model(arguments: ModelArguments, label_names: list[str]) -> MelCNNForAu
         return MelCNNForAudioClassification.from_pretrained(
             path, problem_type=labels["problem_type"], calibration_temperature=1.0
         )
-    return MelCNNForAudioClassification.from_pretrained(
+    model = MelCNNForAudioClassification.from_pretrained(
         path, **labels, calibration_temperature=1.0, ignore_mismatched_sizes=True
     )
+    model.classifier.reset_parameters()  # as many labels would else keep the rows of others
+    return model
 
 
 def copy_with(arguments: RecipeArguments, **changes) -> RecipeArguments:

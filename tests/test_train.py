@@ -101,6 +101,7 @@ def test_evaluation_alone_repeats_the_figures_and_leaves_the_model_alone(tiny_co
         (["--label_column_name", "feeling"], r"no such column. Choose one of .*emotion"),
         (["--do_train", "False"], "name it by --model_name_or_path"),
         (["--leave_out", "iemocap"], "ravdess"),
+        (["--folds", "5"], "--folds 5: only new splits have folds; add --split_by speaker"),
         (["--model_config", '{"widht": 8}'], "names widht; MelCNNConfig has .*width"),
         (["--dataset_name", "no/such/folder"], "no/such/folder"),
     ],
@@ -111,11 +112,25 @@ def test_impossible_wishes_are_refused_in_a_line(tiny_corpus, run_train, options
     assert not Path("build").exists()
 
 
-def test_model_of_other_data_is_not_overwritten(tiny_corpus, own_data, run_train):
+def test_a_model_is_not_called_deaf_to_voices_that_it_was_trained_on(tiny_corpus, run_train):
+    run_train("--dataset_name", tiny_corpus)
+    for protocol in (["--leave_out", "tess"], ["--split_by", "speaker", "--folds", "3"]):
+        with pytest.raises(SystemExit, match="may have heard these voices"):
+            run_train(
+                *("--dataset_name", tiny_corpus, "--do_train", "False", "--model_name_or_path", "build/model"),
+                *protocol,
+            )
+    assert not Path("build/evaluation").exists()
+
+
+def test_model_of_other_data_or_another_protocol_is_not_overwritten(tiny_corpus, own_data, run_train):
     run_train("--dataset_name", tiny_corpus)
     before = Path("build/model/model.safetensors").read_bytes()
     with pytest.raises(SystemExit, match="--overwrite_output_dir"):
         run_train("--dataset_name", own_data, "--label_column_name", "label")
+    with pytest.raises(SystemExit, match="validation split; this run is of .*without tess"):
+        run_train("--dataset_name", tiny_corpus, "--leave_out", "tess")
+    run_train("--dataset_name", tiny_corpus, "--split_by", "speaker", "--folds", "3")  # leaves no model
     assert Path("build/model/model.safetensors").read_bytes() == before
     run_train("--dataset_name", own_data, "--label_column_name", "label", "--overwrite_output_dir", "True")
     assert MelCNNForAudioClassification.from_pretrained("build/model").config.num_labels == 2
@@ -159,6 +174,26 @@ def test_fine_tuning_takes_the_encoder_and_a_new_head(tiny_corpus, own_data, run
         n_parameters=MelCNNForAudioClassification.from_pretrained("build/tuned").num_parameters(),
     )
     assert Path("build/tuned/README.md").read_text() == card  # as modeling.training.study renews it
+
+
+def test_as_many_labels_of_another_order_get_a_new_head_too(run_train):
+    model = MelCNNForAudioClassification(train.MelCNNConfig(**json.loads(TINY), num_labels=2))
+    model.save_pretrained("base")
+    arguments = train.ModelArguments(model_name_or_path="base")
+    tuned = train.make_model(arguments, ["other", "names"])
+    assert not torch.equal(tuned.classifier.weight, model.classifier.weight)
+    torch.testing.assert_close(tuned.mel_cnn.pooling.projection.weight, model.mel_cnn.pooling.projection.weight)
+    known = train.make_model(arguments, ["LABEL_0", "LABEL_1"])
+    torch.testing.assert_close(known.classifier.weight, model.classifier.weight)
+
+
+def test_fixed_window_is_filled_in_training(tiny_corpus, run_train, monkeypatch):
+    """The plain network hears 3 s; crops of 2 s would leave the weights of the last second untrained."""
+    lengths, clips = [], train.Clips
+    monkeypatch.setattr(train, "Clips", lambda *args, **options: lengths.append(args[3:]) or clips(*args, **options))
+    plain = {"architecture": "plain", "width": 4, "hidden_size": 8}
+    run_train("--dataset_name", tiny_corpus, "--model_config", json.dumps(plain))
+    assert lengths[0] == (3 * 16_000,)
 
 
 def test_folds_and_left_out_corpora_are_reported_without_a_model(tiny_corpus, run_train, capsys):

@@ -11,7 +11,12 @@ import soundfile
 import soxr
 import torch
 from datasets import Audio, ClassLabel, Dataset, DatasetDict, load_dataset
+from datasets.data_files import SPLIT_KEYWORDS
+from huggingface_hub import DatasetCard
+from huggingface_hub.errors import EntryNotFoundError
 
+SPLIT_FOLDERS = {name: str(split) for split, names in SPLIT_KEYWORDS.items() for name in names}  # such as val and dev
+CLUTTER = {"desktop.ini", "thumbs.db"}  # what Windows leaves in folders
 AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".opus", ".aif", ".aiff"}
 
 
@@ -54,7 +59,7 @@ def load(arguments: DataArguments, label_names: list[str] | None = None) -> Data
     """Loads all splits, undecoded, with labels as a `ClassLabel` in the order of `label_names` where it is given.
 
     Raises:
-        ValueError: A column is missing, or a label is not one of `label_names`.
+        ValueError: A column is missing, a label is null or not one of `label_names`, or a folder's classes are unclear.
     """
     if is_folder_of_classes(Path(arguments.dataset_name)):
         splits = _load_folder_of_classes(Path(arguments.dataset_name))
@@ -73,26 +78,51 @@ def load(arguments: DataArguments, label_names: list[str] | None = None) -> Data
     return _with_labels(splits, arguments.label_column_name, label_names)
 
 
+def load_card(dataset_name: str) -> dict:
+    """The metadata of a dataset's card, on disk or on the Hub; {} without one."""
+    if Path(dataset_name).is_dir():
+        card = Path(dataset_name, "README.md")
+        return DatasetCard.load(card).data.to_dict() if card.is_file() else {}
+    try:
+        return DatasetCard.load(dataset_name).data.to_dict()
+    except EntryNotFoundError:
+        return {}
+
+
 def is_folder_of_classes(folder: Path) -> bool:
     """Whether a folder holds nothing but folders of audio, one for each class, or train/validation/test of them."""
-    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    files = _files(folder)
     return bool(files) and all(path.suffix.lower() in AUDIO_SUFFIXES and path.parent != folder for path in files)
+
+
+def _files(folder: Path) -> list[Path]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return [path for path in files if not path.name.startswith(".") and path.name.lower() not in CLUTTER]
 
 
 def _load_folder_of_classes(folder: Path) -> DatasetDict:
     """What `load_dataset("audiofolder")` gives, which would need torchcodec and FFmpeg even to list the files."""
     splits = {}
-    for path in sorted(folder.rglob("*.*")):
-        parts = path.relative_to(folder).parts
-        if path.is_file() and not path.name.startswith("."):
-            split = parts[0] if len(parts) > 2 and parts[0] in ("train", "validation", "test") else "train"
-            rows = splits.setdefault(split, {"audio": [], "label": []})
-            rows["audio"].append(str(path))
-            rows["label"].append(path.parent.name)
+    for path in _files(folder):
+        *above, label, _ = path.relative_to(folder).parts
+        if len(above) > 1 or above and above[0] not in SPLIT_FOLDERS:
+            raise ValueError(
+                f"{path} lies {len(above) + 1} folders deep, so its class is unclear: one sub-folder of audio per class is "
+                f"needed, in {folder} itself or in its train, validation and test."
+            )
+        rows = splits.setdefault(SPLIT_FOLDERS[above[0]] if above else "train", {"audio": [], "label": []})
+        rows["audio"].append(str(path))
+        rows["label"].append(label)
     return DatasetDict({split: Dataset.from_dict(rows) for split, rows in splits.items()})
 
 
 def _with_labels(splits: DatasetDict, column: str, label_names: list[str] | None) -> DatasetDict:
+    for name, split in splits.items():
+        n_unlabelled = list(split[column]).count(None)
+        if n_unlabelled:
+            raise ValueError(
+                f"{n_unlabelled} of {len(split)} clips of the split {name} have no {column}: label them or leave them out."
+            )
     feature = next(iter(splits.values())).features[column]
     if isinstance(feature, ClassLabel):
         found = feature.names

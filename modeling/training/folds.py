@@ -25,8 +25,12 @@ def make_folds(splits: DatasetDict, arguments: DataArguments, seed: int) -> list
     """Applies the protocol that the arguments ask for.
 
     Raises:
-        ValueError: A split, corpus or column that the protocol needs is not there.
+        ValueError: A split, corpus or column that the protocol needs is not there, or the arguments contradict each other.
     """
+    if arguments.folds > 1 and (arguments.leave_out or arguments.split_by == "official"):
+        raise ValueError(
+            f"--folds {arguments.folds}: only new splits have folds; add --split_by speaker, without --leave_out."
+        )
     if arguments.leave_out:
         return [_leave_out(splits, arguments, seed)]
     if arguments.split_by == "official":

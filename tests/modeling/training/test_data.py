@@ -61,6 +61,31 @@ def test_text_labels_are_sorted(tmp_path):
     assert list(splits["train"]["emotion"]) == [1, 0, 1]
 
 
+def test_null_label_is_an_error_and_no_class(tmp_path):
+    Dataset.from_list([{"audio": None, "emotion": name} for name in ("sad", None)]).to_parquet(
+        tmp_path / "train.parquet"
+    )
+    with pytest.raises(ValueError, match="1 of 2 clips of the split train have no emotion"):
+        load(arguments(dataset_name=str(tmp_path), speaker_column_name=None))
+
+
+def test_folders_of_splits_are_known_by_their_usual_names_and_clutter_is_passed_over(tmp_path):
+    for folder in ("train/low", "train/high", "val/low"):
+        (tmp_path / folder).mkdir(parents=True)
+        soundfile.write(tmp_path / folder / "1.wav", np.zeros(8), 16_000)
+        (tmp_path / folder / "Thumbs.db").write_bytes(b"\0")
+    splits = load(arguments(dataset_name=str(tmp_path), label_column_name="label", speaker_column_name=None))
+    assert {name: len(split) for name, split in splits.items()} == {"train": 2, "validation": 1}
+    assert splits["validation"].features["label"].names == ["high", "low"]
+
+
+def test_folders_within_classes_are_refused(tmp_path):
+    (tmp_path / "angry/anna").mkdir(parents=True)
+    soundfile.write(tmp_path / "angry/anna/1.wav", np.zeros(8), 16_000)
+    with pytest.raises(ValueError, match=r"anna.1\.wav lies 2 folders deep, so its class is unclear"):
+        load(arguments(dataset_name=str(tmp_path), label_column_name="label", speaker_column_name=None))
+
+
 def test_unreadable_clip_is_named(tmp_path):
     (tmp_path / "noise.wav").write_bytes(b"not audio")
     with pytest.raises(ValueError, match=r"noise\.wav cannot be read"):
