@@ -3,26 +3,25 @@
     uv run -m modeling.training.study --dataset_name build/corpus                              all of it: hours
     uv run -m modeling.training.study --dataset_name build/corpus --parts robustness           one part of it
 
-Every protocol is a run of train.py with its defaults, which leaves its figures in build/study/PROTOCOL. What is there is
-not run again, and a run that was stopped goes on where it was. The checkpoint's folder then gets `study.json`,
-`robustness.png` and its model card anew. Options that are not named here go to train.py.
+Every protocol is a run of train.py with its defaults, which leaves its figures in build/study/PROTOCOL. What is there of
+the same dataset is not run again, and a run that was stopped goes on where it was. The checkpoint's folder then gets
+`study.json`, `robustness.png` and its model card anew. Options that are not named here go to train.py.
 """
 
 import json
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from datasets import DatasetDict
-from huggingface_hub import DatasetCard
 from matplotlib import pyplot as plt
 from transformers import HfArgumentParser, TrainingArguments
 
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training import report
-from modeling.training.data import DataArguments, load, own_labels
-from modeling.training.evaluation import brief
+from modeling.training.data import DataArguments, load, load_card, own_labels
+from modeling.training.evaluation import brief, name_of
+from modeling.training.folds import make_folds
 from modeling.training.model_folder import write_card
 from modeling.training.robustness import measure_robustness
 
@@ -57,28 +56,36 @@ def main() -> None:
         raise SystemExit(f"study.py: {fault}; see --help.")
     for name in PROTOCOLS:
         if name in arguments.parts:
-            run_protocol(arguments.study_dir / name, name, [*_data_options(data_arguments), *rest])
+            run_protocol(arguments.study_dir / name, name, data_arguments, rest)
     model = MelCNNForAudioClassification.from_pretrained(arguments.model_dir)
     conditions = study_robustness(model, data_arguments) if "robustness" in arguments.parts else None
     collect(arguments, data_arguments, model.num_parameters(), conditions)
 
 
-def run_protocol(folder: Path, name: str, options: list[str]) -> None:
+def run_protocol(folder: Path, name: str, data_arguments: DataArguments, rest: list[str]) -> None:
     """Runs train.py by a protocol, unless its figures are there."""
-    if (folder / "evaluation.json").is_file():
-        print(f"{name}: {folder}/evaluation.json is there.")
+    file = folder / "evaluation.json"
+    if file.is_file():
+        dataset = json.loads(file.read_text())["dataset"]
+        if dataset != name_of(data_arguments):
+            raise SystemExit(
+                f"study.py: {file} is of {dataset}, this study is of {name_of(data_arguments)}: name another --study_dir."
+            )
+        print(f"{name}: {file} is there.")
         return
     folders = ["--model_dir", folder, "--evaluation_dir", folder, "--output_dir", folder.with_name(f"{name}-run")]
-    command = [sys.executable, ROOT / "train.py", *PROTOCOLS[name], *folders, "--resume_from_checkpoint", "True"]
+    options = [*_data_options(data_arguments), *rest, *PROTOCOLS[name]]
+    command = [sys.executable, ROOT / "train.py", *options, *folders, "--resume_from_checkpoint", "True"]
     print(f"{name}: {' '.join(PROTOCOLS[name])}", flush=True)
-    subprocess.run([*map(str, command), *options], check=True)
+    subprocess.run([str(word) for word in command], check=True)
 
 
 def study_robustness(model: MelCNNForAudioClassification, data_arguments: DataArguments) -> dict[str, dict]:
     """Measures the checkpoint on degraded clips of the validation speakers."""
-    splits: DatasetDict = load(data_arguments, list(model.config.id2label.values()))
+    splits = load(data_arguments, list(model.config.id2label.values()))
     device = TrainingArguments(per_device_eval_batch_size=32, report_to="none")
-    return measure_robustness(model, splits["validation"], data_arguments, device, own_labels(splits, data_arguments))
+    (fold,) = make_folds(splits, data_arguments, device.seed)
+    return measure_robustness(model, fold.validation, data_arguments, device, own_labels(splits, data_arguments))
 
 
 def collect(
@@ -88,9 +95,8 @@ def collect(
     found = arguments.model_dir / "study.json"
     study = json.loads(found.read_text()) if found.is_file() else {"protocols": {}, "robustness": {}}
     for name in PROTOCOLS:
-        file = arguments.study_dir / name / "evaluation.json"
-        if file.is_file():
-            evaluation = json.loads(file.read_text())
+        if name in arguments.parts:
+            evaluation = json.loads((arguments.study_dir / name / "evaluation.json").read_text())
             study["protocols"][name] = {"protocol": evaluation["protocol"], **brief(evaluation)}
     if conditions:
         study["robustness"] = conditions
@@ -99,15 +105,14 @@ def collect(
         plt.close(figure)
     found.write_text(json.dumps(study, indent=1) + "\n")
     evaluation = json.loads((arguments.model_dir / "evaluation.json").read_text())
-    card = DatasetCard.load(Path(data_arguments.dataset_name, "README.md")).data.to_dict()
-    write_card(arguments.model_dir, evaluation, card, n_parameters)
+    write_card(arguments.model_dir, evaluation, load_card(data_arguments.dataset_name), n_parameters)
     print(f"\n{report.study_tables(study)}\n\nWritten to {arguments.model_dir}/.")
 
 
 def _data_options(arguments: DataArguments) -> list[str]:
-    """The options that name the dataset, as train.py takes them; the protocols set the others."""
-    named = {"--dataset_name": arguments.dataset_name, "--dataset_config_name": arguments.dataset_config_name}
-    return [word for option, value in named.items() if value is not None for word in (option, value)]
+    """What is said of the dataset, as options of train.py."""
+    said = {f.name: getattr(arguments, f.name) for f in fields(arguments) if f.init}
+    return [f"--{name}={value}" for name, value in said.items() if value != getattr(DataArguments, name)]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The study of a checkpoint, as people run it."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,11 +16,15 @@ TINY = json.dumps({"width": 4, "depths": [1, 1], "hidden_size": 8, "attention_si
 SHORT = ["--model_config", TINY, "--num_train_epochs", "1", "--report_to", "none", "--bf16", "False"]
 
 
-def run(folder: Path, *command: str) -> str:
+def start(folder: Path, *command: str) -> subprocess.CompletedProcess:
     environment = {"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(folder), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
+
+
+def run(folder: Path, *command: str) -> str:
+    done = start(folder, *command)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -59,6 +64,19 @@ def test_what_was_measured_is_not_run_again(studied):
     before = (folder / "build/model/study.json").read_bytes()
     assert "by-file: build/study/by-file/evaluation.json is there" in run(folder, *command)
     assert (folder / "build/model/study.json").read_bytes() == before
+
+
+def test_figures_of_another_dataset_are_not_taken_for_this_ones(studied, tiny_corpus):
+    folder, command, _ = studied
+    other = shutil.copytree(tiny_corpus, folder / "other-corpus")
+    done = start(folder, *[str(other) if word == str(tiny_corpus) else word for word in command])
+    assert done.returncode == 1 and "this study is of other-corpus: name another --study_dir" in done.stderr
+
+
+def test_options_of_the_dataset_reach_every_run(tiny_corpus, tmp_path):
+    command = ["-m", "modeling.training.study", "--dataset_name", str(tiny_corpus), "--label_column_name", "feeling"]
+    done = start(tmp_path, *command, "--parts", "by-file")
+    assert "--label_column_name feeling" in done.stderr and "no such column" in done.stderr
 
 
 @pytest.mark.parametrize(
