@@ -269,8 +269,13 @@ def model_id() -> str:
     )
 
 
+def n_processors() -> int:
+    """How many cores this process may use: in a container fewer than the machine has, which only Linux says."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def main() -> None:
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.set_num_threads(n_processors())
     visitors = Visitors(Path(os.environ["GRADIO_TEMP_DIR"]))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:

@@ -1,6 +1,7 @@
 """Which checkpoint the Space serves, and what its card promises."""
 
 import importlib
+import os
 import re
 
 import pytest
@@ -32,6 +33,12 @@ def test_the_first_checkpoint_that_is_named_or_there_is_served(app, monkeypatch)
     assert app.model_id() == "owner/name@1234567"
     monkeypatch.setenv("MODEL_ID", "a/folder")
     assert app.model_id() == "a/folder"
+
+
+def test_the_cores_are_counted_where_no_system_call_says_which_are_ours(app, monkeypatch):
+    assert 1 <= app.n_processors() <= os.cpu_count()
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert app.n_processors() == os.cpu_count()
 
 
 def test_the_card_and_the_requirements_pin_the_same_gradio():
