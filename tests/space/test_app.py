@@ -1,12 +1,17 @@
 """Which checkpoint the Space serves, and what its card promises."""
 
 import importlib
+import json
 import os
 import re
+import tomllib
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
 
+from modeling.predict import CHECKPOINT
 from tests.space.conftest import SPACE
 
 
@@ -48,6 +53,16 @@ def test_the_card_and_the_requirements_pin_the_same_gradio():
     assert f"gradio[mcp]=={card['sdk_version']}" in requirements
     assert all(re.fullmatch(r"[a-z0-9\[\]-]+==[0-9.]+", line) for line in requirements)
     assert {"python_version", "models", "datasets", "license", "tags"} <= set(card)
+
+
+def test_the_pins_lie_in_the_projects_bounds_and_are_no_older_than_the_checkpoint():
+    lines = (SPACE / "requirements.txt").read_text().splitlines()
+    pins = {Requirement(line).name: line.partition("==")[2] for line in lines}
+    project = tomllib.loads((SPACE.parent / "pyproject.toml").read_text())["project"]
+    bounds = [bound for bound in map(Requirement, project["dependencies"]) if bound.name in pins]
+    assert [str(bound) for bound in bounds if pins[bound.name] not in bound.specifier] == []
+    written_by = json.loads((CHECKPOINT / "config.json").read_text())["transformers_version"]
+    assert Version(pins["transformers"]) >= Version(written_by)
 
 
 def test_the_examples_are_small_and_said_to_be_synthesised():
