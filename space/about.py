@@ -60,7 +60,10 @@ def _origin(listener) -> str:
         links.append(
             f'<a href="https://huggingface.co/{name}/tree/{revision}">the model, {name}, at {revision[:7]}</a>'
         )
-    links += [f'<a href="https://huggingface.co/datasets/{name}">the dataset, {name}</a>' for name in listener.datasets]
+    links += [
+        f'<a href="https://huggingface.co/datasets/{escape(name)}">the dataset, {escape(name)}</a>'
+        for name in listener.datasets
+    ]
     return (
         f"<h2>What it is</h2><p>A convolutional network of {words}{origin}. It tells apart: {escape(emotions)}.</p>"
         + (f"<p>On the Hub: {'; '.join(links)}.</p>" if links else "")
@@ -106,7 +109,7 @@ def _share(figures: dict, name: str) -> str:
 
 
 def _licences(listener) -> str:
-    lines = [f"This checkpoint: {escape(listener.licence)}."] if listener.licence else []
+    lines = [f"This checkpoint: {escape(', '.join(listener.licences))}."] if listener.licences else []
     lines.append("The code of this page and of the model: Apache-2.0. The example clips are synthesised: CC0.")
     if _is_of_corpora(listener.evaluation):
         lines += [f"{name}: {licence}." for name, _, _, licence in CORPORA.values()]

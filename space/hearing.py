@@ -137,9 +137,8 @@ class Listener:
         found = cached_file(name, "evaluation.json", revision=revision, _raise_exceptions_for_missing_entries=False)
         self.evaluation = json.loads(Path(found).read_text()) if found else None
         card = cached_file(name, "README.md", revision=revision, _raise_exceptions_for_missing_entries=False)
-        metadata = metadata_load(card) if card else None
-        self.licence = (metadata or {}).get("license")
-        self.datasets = (metadata or {}).get("datasets") or []
+        metadata = (metadata_load(card) if card else None) or {}
+        self.licences, self.datasets = _listed(metadata.get("license")), _listed(metadata.get("datasets"))
         self.published = (name, revision) if revision else None
         self.hear(np.zeros(self.sampling_rate, dtype=np.float32))
 
@@ -213,6 +212,11 @@ class Listener:
 
     def _answer(self, probabilities: list[float]) -> Answer:
         return Answer(dict(zip(self.labels, probabilities, strict=True)), self.config.unsure_threshold)
+
+
+def _listed(names: str | list[str] | None) -> list[str]:
+    """A card states one licence or dataset, several, or none."""
+    return np.atleast_1d(names or []).tolist()
 
 
 def _located(model_id: str) -> tuple[str, str | None]:

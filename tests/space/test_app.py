@@ -52,7 +52,8 @@ def test_the_card_and_the_requirements_pin_the_same_gradio():
     assert card["sdk"] == "gradio"
     assert f"gradio[mcp]=={card['sdk_version']}" in requirements
     assert all(re.fullmatch(r"[a-z0-9\[\]-]+==[0-9.]+", line) for line in requirements)
-    assert {"python_version", "models", "datasets", "license", "tags"} <= set(card)
+    assert {"python_version", "models", "license", "tags"} <= set(card)
+    assert "datasets" not in card  # what a model was trained on, its own card says; the Space serves any
 
 
 def test_the_pins_lie_in_the_projects_bounds_and_are_no_older_than_the_checkpoint():
