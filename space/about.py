@@ -1,29 +1,24 @@
-"""What the page says about itself; every figure comes from the checkpoint's `evaluation.json`."""
+"""What the page says about itself: of the checkpoint no more than its `evaluation.json` and its card say."""
 
 from html import escape
 
 import pictures
 
 INTRODUCTION = """<header><h1>Speech emotion</h1><p>Speak, and see what a small network hears in the sound of the voice.
-It does not know the words, and it often errs: it learnt from actors.</p>
+It does not know the words, and it often errs: the tab About says how often.</p>
 <p id="microphone-notice" class="sentence" role="alert"></p></header>"""
 
 CORPORA = {
-    "ravdess": ("RAVDESS", "24 actors, 1,440 clips", "https://zenodo.org/records/1188976", "CC BY-NC-SA 4.0"),
-    "tess": ("TESS", "2 actresses, 2,800 clips", "https://doi.org/10.5683/SP2/E8H2MF", "CC BY-NC-ND 4.0"),
-    "crema_d": (
-        "CREMA-D",
-        "91 actors, 7,442 clips",
-        "https://github.com/CheyneyComputerScience/CREMA-D",
-        "ODbL 1.0, contents DbCL 1.0",
-    ),
+    "ravdess": ("RAVDESS", "https://zenodo.org/records/1188976"),
+    "tess": ("TESS", "https://doi.org/10.5683/SP2/E8H2MF"),
+    "crema_d": ("CREMA-D", "https://github.com/CheyneyComputerScience/CREMA-D"),
 }
 
 LIMITS = """<h2>What it must not be used for</h2>
 <p>It must not be used to judge people: not in hiring, schools, policing, medicine, credit or at borders, nor to watch anyone
-without their consent. It names the emotion that a voice <em>acts</em>, not what a person feels. Actors show emotions more
-clearly than people do, in studios and in English; on spontaneous speech, in another language, from a child or through a
-bad microphone it is often wrong. Calm and neutral sound alike to listeners too.</p>
+without their consent. It names the emotion that a voice <em>acts</em>, not what a person feels. A network that was measured on
+actors, who show emotions more clearly than people do, in studios and in English, is often wrong on spontaneous speech, in
+another language, from a child or through a bad microphone. Calm and neutral sound alike to listeners too.</p>
 <h2>What happens to a recording</h2>
 <p>It is used for the answer and for nothing else. It is deleted when the page is left, and ten minutes after it was sent
 at the latest. Nothing is logged or flagged.</p>"""
@@ -43,31 +38,28 @@ def page(listener) -> str:
 
 
 def _origin(listener) -> str:
-    evaluation = listener.evaluation
-    words = f"{listener.model.num_parameters() / 1e6:.1f} million parameters, trained from scratch on mel spectrograms"
-    emotions = ", ".join(listener.labels)
-    if evaluation and evaluation["synthetic"]:
-        origin = " of <strong>synthetic voices</strong>: a demonstration, which says nothing about people"
-    elif _is_of_corpora(evaluation):
-        origin = " of three corpora of acted speech in English: " + ", ".join(
-            f'<a href="{address}">{name}</a> ({size})' for name, size, address, _ in CORPORA.values()
+    evaluation = listener.evaluation or {"synthetic": False}
+    corpora = evaluation.get("corpus", [])
+    size = f"{listener.model.num_parameters() / 1e6:.1f} million parameters"
+    sentences = [
+        f"A convolutional network of {size}, which hears mel spectrograms.",
+        f"It tells apart: {escape(', '.join(listener.labels))}.",
+    ]
+    if evaluation["synthetic"]:
+        sentences.append(
+            "It was measured on <strong>synthetic voices</strong>: a demonstration, which says nothing about people."
         )
-    else:
-        origin = ""
-    links = []
+    elif corpora and set(corpora) <= set(CORPORA):
+        links = [_link(address, name) for name, address in map(CORPORA.get, corpora)]
+        sentences.append(f"It was measured on acted speech in English: {', '.join(links)}.")
+    if listener.datasets:
+        links = [_link(f"https://huggingface.co/datasets/{name}", name) for name in listener.datasets]
+        sentences.append(f"By its card it was trained on {', '.join(links)}.")
     if listener.published:
         name, revision = listener.published
-        links.append(
-            f'<a href="https://huggingface.co/{name}/tree/{revision}">the model, {name}, at {revision[:7]}</a>'
-        )
-    links += [
-        f'<a href="https://huggingface.co/datasets/{escape(name)}">the dataset, {escape(name)}</a>'
-        for name in listener.datasets
-    ]
-    return (
-        f"<h2>What it is</h2><p>A convolutional network of {words}{origin}. It tells apart: {escape(emotions)}.</p>"
-        + (f"<p>On the Hub: {'; '.join(links)}.</p>" if links else "")
-    )
+        link = _link(f"https://huggingface.co/{name}/tree/{revision}", f"{name}, at {revision[:7]}")
+        sentences.append(f"On the Hub it is {link}.")
+    return f"<h2>What it is</h2><p>{' '.join(sentences)}</p>"
 
 
 def _figures(listener) -> str:
@@ -90,8 +82,9 @@ def _figures(listener) -> str:
     )
     recalls = {label: recall for label, recall in zip(labels, entry["recall"], strict=True) if recall is not None}
     return (
-        f"<h2>How good it is</h2><p>Measured on the {escape(evaluation['split'])} split: {entry['n_clips']:,} clips of "
-        f"{entry['n_speakers'] or 'unknown'} {voices}. In brackets, the 95 % interval over speakers. "
+        f"<h2>How good it is</h2><p>Measured on {escape(evaluation['dataset'])}, {escape(evaluation['protocol'])}: "
+        f"{entry['n_clips']:,} clips of {entry['n_speakers'] or 'unknown'} {voices}. "
+        "In brackets, the 95 % interval over speakers. "
         f"A guess among the {len(labels)} emotions would be right in {1 / len(labels):.1%} of the cases.</p>"
         '<div class="scroll"><table class="figures"><caption>Among the emotions of each corpus</caption><thead><tr><th>Corpus</th>'
         "<th>Clips</th><th>Accuracy</th><th>Mean recall of the emotions</th></tr></thead>"
@@ -110,13 +103,9 @@ def _share(figures: dict, name: str) -> str:
 
 def _licences(listener) -> str:
     lines = [f"This checkpoint: {escape(', '.join(listener.licences))}."] if listener.licences else []
-    lines.append("The code of this page and of the model: Apache-2.0. The example clips are synthesised: CC0.")
-    if _is_of_corpora(listener.evaluation):
-        lines += [f"{name}: {licence}." for name, _, _, licence in CORPORA.values()]
+    lines += [escape(listener.terms), "The code of this page: Apache-2.0. The example clips are synthesised: CC0."]
     return "<h2>Licences</h2><p>" + " ".join(lines) + "</p>"
 
 
-def _is_of_corpora(evaluation: dict | None) -> bool:
-    return (
-        bool(evaluation) and not evaluation["synthetic"] and set(evaluation.get("corpus", ["own data"])) <= set(CORPORA)
-    )
+def _link(address: str, name: str) -> str:
+    return f'<a href="{escape(address)}">{escape(name)}</a>'

@@ -1,6 +1,7 @@
 """What a checkpoint hears in a clip, in a recording, and in a microphone."""
 
 import json
+import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,6 +140,7 @@ class Listener:
         card = cached_file(name, "README.md", revision=revision, _raise_exceptions_for_missing_entries=False)
         metadata = (metadata_load(card) if card else None) or {}
         self.licences, self.datasets = _listed(metadata.get("license")), _listed(metadata.get("datasets"))
+        self.terms = _first_paragraph(Path(card).read_text(encoding="utf-8"), "Licence") if card else ""
         self.published = (name, revision) if revision else None
         self.hear(np.zeros(self.sampling_rate, dtype=np.float32))
 
@@ -217,6 +219,12 @@ class Listener:
 def _listed(names: str | list[str] | None) -> list[str]:
     """A card states one licence or dataset, several, or none."""
     return np.atleast_1d(names or []).tolist()
+
+
+def _first_paragraph(card: str, heading: str) -> str:
+    """What stands below a heading of a card; empty where it has none."""
+    found = re.search(rf"^## {heading}\n+(.+?)\s*(\n\n|\Z)", card, re.MULTILINE | re.DOTALL)
+    return found[1] if found else ""
 
 
 def _located(model_id: str) -> tuple[str, str | None]:

@@ -128,6 +128,7 @@ def evaluation() -> dict:
     return {
         "dataset": "build/corpus",
         "split": "validation",
+        "protocol": "validation split",
         "synthetic": False,
         "unseen_speakers": True,
         "labels": LABELS,

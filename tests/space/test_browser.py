@@ -205,7 +205,7 @@ def test_several_files_become_a_table_with_what_is_wrong(visit, clips, tmp_path)
 
 def test_about_has_the_figures_of_the_checkpoint(visit):
     page = visit("About")
-    for text in ("64.1%", "63.2% [60%, 68%]", "must not be used", "CC BY-NC-SA 4.0", "RAVDESS"):
+    for text in ("64.1%", "63.2% [60%, 68%]", "must not be used", "cc-by-nc-sa-4.0", "RAVDESS"):
         expect(panel(page).get_by_text(text).first).to_be_visible()
     expect(panel(page).locator("table.matrix tbody tr")).to_have_count(len(LABELS))
 

@@ -97,14 +97,18 @@ def test_a_checkpoint_without_an_evaluation_is_served_all_the_same(checkpoint, t
     (folder / "evaluation.json").unlink()
     (folder / "README.md").unlink()
     listener = hearing.Listener(str(folder))
-    assert (listener.evaluation, listener.licences, listener.datasets) == (None, [], [])
+    assert (listener.evaluation, listener.licences, listener.datasets, listener.terms) == (None, [], [], "")
 
 
 def test_a_card_states_one_licence_and_dataset_or_several(checkpoint, tmp_path):
     folder = shutil.copytree(checkpoint, tmp_path / "model")
-    (folder / "README.md").write_text("---\nlicense: [odbl, mit]\ndatasets: alice/voices\n---\n")
+    metadata = "---\nlicense: [odbl, mit]\ndatasets: alice/voices\n---\n"
+    (folder / "README.md").write_text(
+        f"{metadata}\n# A model\n\n## Licence\n\nThe data are\nunder odbl.\n\nAnd so on.\n"
+    )
     listener = hearing.Listener(str(folder))
     assert (listener.licences, listener.datasets) == (["odbl", "mit"], ["alice/voices"])
+    assert listener.terms == "The data are\nunder odbl."
 
 
 @pytest.mark.parametrize("model_id", ["owner/name", "no-such-folder"])

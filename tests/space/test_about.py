@@ -1,0 +1,71 @@
+"""What the page claims of a checkpoint: no more than its evaluation and its card say."""
+
+import copy
+import json
+import re
+
+import about
+import pytest
+from hearing import Listener
+
+from modeling.predict import CHECKPOINT
+from tests.space.conftest import evaluation
+
+CORPORA = ("CREMA-D", "RAVDESS", "TESS")
+
+
+@pytest.fixture
+def claims(listener):
+    """The words of the page for a checkpoint of which other things are known."""
+
+    def claims(**known) -> str:
+        other = copy.copy(listener)
+        vars(other).update(known)
+        return words(about.page(other))
+
+    return claims
+
+
+def words(page: str) -> str:
+    return " ".join(re.sub("<[^>]+>", " ", page).split())
+
+
+def measured_on(*corpora: str) -> dict:
+    figures = evaluation()["corpus"]["ravdess"]
+    return evaluation() | {"corpus": dict.fromkeys(corpora, figures)}
+
+
+@pytest.mark.parametrize("corpora", [["crema_d"], ["ravdess", "crema_d"], ["ravdess", "tess"]])
+def test_only_the_corpora_that_it_was_measured_on_are_named(claims, corpora):
+    page = claims(evaluation=measured_on(*corpora))
+    assert {name for name in CORPORA if name in page} == {about.CORPORA[corpus][0] for corpus in corpora}
+    assert "measured on acted speech" in page and "trained" not in page
+
+
+def test_own_data_are_not_said_to_be_acted(claims):
+    of_no_corpus = {name: value for name, value in evaluation().items() if name != "corpus"}
+    for own in (of_no_corpus, measured_on("calls"), measured_on("calls", "ravdess"), None):
+        assert "acted speech" not in claims(evaluation=own)
+
+
+def test_what_the_figures_are_of_is_said(claims):
+    page = claims(evaluation=evaluation() | {"dataset": "you/voices", "protocol": "trained without tess, tested on it"})
+    assert "Measured on you/voices, trained without tess, tested on it: 760 clips" in page
+    assert "synthetic voices : a demonstration" in claims(evaluation=evaluation() | {"synthetic": True})
+
+
+def test_what_its_card_says_of_training_and_licence_is_passed_on(claims):
+    page = claims(datasets=["alice/voices", "bob/calls"], licences=["odbl"], terms="Ask <Alice> first.")
+    assert "By its card it was trained on alice/voices , bob/calls ." in page
+    assert "This checkpoint: odbl. Ask &lt;Alice&gt; first. The code of this page" in page
+
+
+def test_the_page_of_the_checkpoint_of_this_repository():
+    page, figures = (
+        words(about.page(Listener(str(CHECKPOINT)))),
+        json.loads((CHECKPOINT / "evaluation.json").read_text()),
+    )
+    assert f"{figures['all']['own_labels']['accuracy']:.1%}" in page
+    assert all(about.CORPORA[corpus][0] in page for corpus in figures["corpus"])
+    assert "measured on acted speech in English" in page
+    assert "This checkpoint: cc-by-nc-sa-4.0. The training data are under odbl" in page
