@@ -25,7 +25,7 @@ import about
 import gradio as gr
 import pictures
 import torch
-from hearing import MOST_FILES, Listener, Microphone
+from hearing import MOST_FILES, Listener, Microphone, n_processors
 from sound import load, loudness, pitch
 from visitors import Visitors, clips_of_programs
 
@@ -267,11 +267,6 @@ def model_id() -> str:
     raise ValueError(
         "There is no checkpoint to serve. Set MODEL_ID to a folder or to owner/name@commit, or train one: uv run train.py"
     )
-
-
-def n_processors() -> int:
-    """How many cores this process may use: in a container fewer than the machine has, which only Linux says."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def main() -> None:

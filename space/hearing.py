@@ -1,6 +1,7 @@
 """What a checkpoint hears in a clip, in a recording, and in a microphone."""
 
 import json
+import os
 import re
 import time
 from dataclasses import dataclass, field
@@ -214,6 +215,11 @@ class Listener:
 
     def _answer(self, probabilities: list[float]) -> Answer:
         return Answer(dict(zip(self.labels, probabilities, strict=True)), self.config.unsure_threshold)
+
+
+def n_processors() -> int:
+    """How many cores this process may use: in a container fewer than the machine has, which only Linux says."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _listed(names: str | list[str] | None) -> list[str]:

@@ -13,13 +13,12 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from datasets import Dataset, load_dataset
+from datasets import load_dataset
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 
 import train
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
-from modeling.training.data import without_conflicts
 from modeling.training.model_folder import write_card
 
 ROOT = Path(__file__).parents[1]
@@ -228,12 +227,6 @@ def test_folds_that_are_done_are_not_trained_again(tiny_corpus, run_train, monke
     assert step.call_count == n_steps > 0
     for name, values in model.state_dict().items():
         torch.testing.assert_close(done[0][0].state_dict()[name], values, rtol=0, atol=0)
-
-
-def test_clips_with_conflicting_labels_are_not_trained_on():
-    data = Dataset.from_dict({"emotion": [0, 1, 1], "label_conflict": [False, True, None]})
-    kept = without_conflicts(data)
-    assert list(kept["emotion"]) == [0, 1]
 
 
 def run_in_process(folder: Path, *options: str, launcher: tuple = (sys.executable,)) -> subprocess.Popen:
