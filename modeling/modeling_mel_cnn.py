@@ -7,6 +7,7 @@ from torchaudio.transforms import MelScale, Spectrogram
 from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
+from transformers.utils import is_tracing
 
 from .configuration_mel_cnn import MelCNNConfig
 from .layers_mel_cnn import AttentiveStatisticsPooling, FlattenPooling, LogMel, PlainEncoder, ResidualEncoder
@@ -77,7 +78,11 @@ class MelCNNModel(MelCNNPreTrainedModel):
         """
         _check_input(input_values, attention_mask)
         if attention_mask is not None:
-            input_values = input_values * attention_mask
+            # A clip alone has no padding; without a mask it takes a tenth less time.
+            if not is_tracing(attention_mask) and attention_mask.all():
+                attention_mask = None
+            else:
+                input_values = input_values * attention_mask
         spectrogram, frame_mask = self.log_mel(input_values, attention_mask)
         hidden_states = self.encoder(spectrogram.to(self.dtype), frame_mask)
         pooled = self.pooling(*hidden_states[-1])
@@ -220,7 +225,7 @@ def _check_input(input_values: torch.Tensor, attention_mask: torch.Tensor | None
             f"attention_mask has shape {tuple(attention_mask.shape)}, input_values {tuple(input_values.shape)}; "
             "they must agree: use the mask that the feature extractor returned with these values."
         )
-    if torch.compiler.is_compiling():
+    if is_tracing(attention_mask):
         return
     real = attention_mask.bool()
     bad = ~real[:, 0] | (real[:, 1:] & ~real[:, :-1]).any(-1)

@@ -148,6 +148,15 @@ def test_compiled_model_agrees():
         torch.testing.assert_close(compiled(**inputs).logits, model(**inputs).logits, atol=1e-4, rtol=0)
 
 
+@pytest.mark.filterwarnings("ignore")  # a trace takes sizes for constants, and says so
+def test_traced_model_minds_padding(model):
+    unpadded, padded = batch(1.0, 1.0), batch(0.5, 1.0)
+    model.config.return_dict = False
+    traced = torch.jit.trace(model, (unpadded["input_values"], unpadded["attention_mask"]))
+    inputs = padded["input_values"], padded["attention_mask"]
+    torch.testing.assert_close(traced(*inputs), model(*inputs), atol=1e-4, rtol=0)
+
+
 def test_timeline(model):
     waveform = voice(3.7)
     spans, probabilities = model.timeline(waveform, window=1.0, hop=0.5, batch_size=2)
