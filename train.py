@@ -42,7 +42,7 @@ from modeling.training.data import (
     own_labels,
     without_conflicts,
 )
-from modeling.training.evaluation import describe, evaluate_clips, name_of, protocol, score
+from modeling.training.evaluation import composition, describe, evaluate_clips, name_of, protocol, score
 from modeling.training.folds import Fold, make_folds
 from modeling.training.model_folder import complete_save, read_base, save_model
 from modeling.training.push import PushToHub
@@ -103,6 +103,7 @@ def main() -> None:
     evaluation = figures(folds, probabilities)
     if training_arguments.do_train and len(folds) == 1:
         folder = model_arguments.model_dir
+        evaluation["trained_on"] = composition(without_conflicts(folds[0].train), data_arguments)
         save_model(folder, model, evaluation, history, dataset_card, base)
     else:
         folder = model_arguments.evaluation_dir

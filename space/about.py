@@ -39,7 +39,7 @@ def page(listener) -> str:
 
 def _origin(listener) -> str:
     evaluation = listener.evaluation or {"synthetic": False}
-    corpora = evaluation.get("corpus", [])
+    trained_on = evaluation.get("trained_on", {})
     size = f"{listener.model.num_parameters() / 1e6:.1f} million parameters"
     sentences = [
         f"A convolutional network of {size}, which hears mel spectrograms.",
@@ -49,9 +49,9 @@ def _origin(listener) -> str:
         sentences.append(
             "It was measured on <strong>synthetic voices</strong>: a demonstration, which says nothing about people."
         )
-    elif corpora and set(corpora) <= set(CORPORA):
-        links = [_link(address, name) for name, address in map(CORPORA.get, corpora)]
-        sentences.append(f"It was measured on acted speech in English: {', '.join(links)}.")
+    elif trained_on and set(trained_on) <= set(CORPORA):
+        voices = [f"{_link(*CORPORA[name][::-1])} ({_voices(counts)})" for name, counts in trained_on.items()]
+        sentences.append(f"It was trained on acted speech in English: {', '.join(voices)}.")
     if listener.datasets:
         links = [_link(f"https://huggingface.co/datasets/{name}", name) for name in listener.datasets]
         sentences.append(f"By its card it was trained on {', '.join(links)}.")
@@ -60,6 +60,11 @@ def _origin(listener) -> str:
         link = _link(f"https://huggingface.co/{name}/tree/{revision}", f"{name}, at {revision[:7]}")
         sentences.append(f"On the Hub it is {link}.")
     return f"<h2>What it is</h2><p>{' '.join(sentences)}</p>"
+
+
+def _voices(counts: dict) -> str:
+    n_speakers = counts["n_speakers"] or "unknown"
+    return f"{counts['n_clips']:,} clips of {n_speakers} speaker{'' if n_speakers == 1 else 's'}"
 
 
 def _figures(listener) -> str:

@@ -100,6 +100,18 @@ def describe(folds: list[Fold], arguments: DataArguments, dataset_card: dict) ->
     }
 
 
+def composition(data: Dataset, arguments: DataArguments) -> dict[str, dict]:
+    """What a model is trained on: `n_clips` and `n_speakers` (None if unknown) of each corpus, the name "" if it has none."""
+    corpora = np.asarray([corpus or "" for corpus in column(data, "corpus", "")])
+    speakers = np.asarray(column(data, arguments.speaker_column_name), dtype=object)
+
+    def counts(corpus: str) -> dict:
+        rows = corpora == corpus
+        return {"n_clips": int(rows.sum()), "n_speakers": len(set(speakers[rows]) - {None}) or None}
+
+    return {str(corpus): counts(corpus) for corpus in np.unique(corpora)}
+
+
 def name_of(arguments: DataArguments) -> str:
     """The dataset as figures name it: never a path that only this machine has."""
     path, name = Path(os.path.abspath(arguments.dataset_name)), arguments.dataset_name

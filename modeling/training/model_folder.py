@@ -52,7 +52,8 @@ def write_card(folder: Path, evaluation: dict, dataset_card: dict, n_parameters:
 
     Args:
         folder: The model's folder, its report already in it.
-        evaluation: As for `write_report`; `base_model`, if it is there, as `read_base` returns it.
+        evaluation: As for `write_report`, with `trained_on` as `composition` returns it; `base_model`, if it is there, as
+            `read_base` does.
         dataset_card: Metadata of the dataset's card: `license`, `pretty_name`; empty for own data without a card.
         n_parameters: Size of the model.
     """
@@ -95,6 +96,7 @@ def write_card(folder: Path, evaluation: dict, dataset_card: dict, n_parameters:
         n_parameters=f"{n_parameters / 1e6:.2f} million",
         origin=_origin(base),
         dataset=dataset_card.get("pretty_name", evaluation["dataset"]),
+        trained_on=_training_data(evaluation["trained_on"]),
         title=report.title(evaluation),
         voices="No speaker of these clips was trained on." if evaluation["unseen_speakers"] else VOICES_SHARED,
         table=report.table(evaluation),
@@ -103,6 +105,13 @@ def write_card(folder: Path, evaluation: dict, dataset_card: dict, n_parameters:
         license=_license_text(dataset_card, base),
     )
     ModelCard(card).save(folder / "README.md")
+
+
+def _training_data(trained_on: dict[str, dict]) -> str:
+    lines = ["| corpus | clips | speakers |", "|---|---|---|"]
+    for corpus, counts in trained_on.items():
+        lines.append(f"| {corpus or 'not named'} | {counts['n_clips']:,} | {counts['n_speakers'] or 'unknown'} |")
+    return "\n".join(lines)
 
 
 def _study_text(file: Path) -> str:
@@ -278,6 +287,12 @@ Probabilities are calibrated: the temperature, chosen on validation speakers, is
 For research and teaching on acted speech in English. Actors play emotions more clearly than people show them, in studios;
 on spontaneous speech, another language, a child or a bad microphone the model is often wrong. It must not be used to judge
 people: not in hiring, schools, policing, medicine, credit or at borders, nor to watch anyone without consent.
+
+## Training data
+
+{dataset}, of which the weights have heard:
+
+{trained_on}
 
 ## Licence
 

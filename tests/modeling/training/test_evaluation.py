@@ -4,7 +4,7 @@ import numpy as np
 from datasets import Dataset
 
 from modeling.training.data import DataArguments
-from modeling.training.evaluation import evaluate_clips, name_of
+from modeling.training.evaluation import composition, evaluate_clips, name_of
 
 
 def test_null_speakers_are_unknown_and_zero_is_a_name():
@@ -13,6 +13,17 @@ def test_null_speakers_are_unknown_and_zero_is_a_name():
     evaluation = evaluate_clips(np.eye(2)[[0, 1, 0, 0]], data, arguments, {"": [0, 1]})
     assert set(evaluation["speaker"]) == {"0", "7", "unknown"} and set(evaluation["gender"]) == {"f", "m", "unknown"}
     assert evaluation["speaker"]["0"]["raw"]["n_clips"] == 2 and evaluation["all"]["raw"]["n_speakers"] == 3
+
+
+def test_what_a_model_is_trained_on_is_counted_by_corpus():
+    data = Dataset.from_dict({"corpus": ["a", "a", "a", "b"], "person": [0, 0, 7, None]})
+    arguments = DataArguments(dataset_name="made up", speaker_column_name="person")
+    assert composition(data, arguments) == {
+        "a": {"n_clips": 3, "n_speakers": 2},
+        "b": {"n_clips": 1, "n_speakers": None},
+    }
+    nameless = composition(Dataset.from_dict({"emotion": [0, 1]}), DataArguments(dataset_name="made up"))
+    assert nameless == {"": {"n_clips": 2, "n_speakers": None}}
 
 
 def test_dataset_is_named_without_a_path_of_this_machine(tmp_path, monkeypatch):
