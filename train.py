@@ -205,7 +205,7 @@ def train(
     training_arguments: RecipeArguments,
     push: PushToHub | None,
 ) -> tuple[MelCNNForAudioClassification, list[dict]]:
-    """Trains on a fold and calibrates on its validation clips; returns the model of the best epoch and the history."""
+    """Trains on a fold and calibrates on its validation clips; returns the model and the history."""
     data = without_conflicts(fold.train)
     set_seed(training_arguments.seed)
     model = make_model(model_arguments, data.features[data_arguments.label_column_name].names)
@@ -232,9 +232,10 @@ def train(
     rate = feature_extractor.sampling_rate
     # A network with a fixed window would learn nothing of a part that crops never fill.
     max_length = max(round(data_arguments.max_length_seconds * rate), model.config.window_length or 0)
+    takes_best = training_arguments.load_best_model_at_end or model_arguments.early_stopping_patience > 0
     trainer = EmotionTrainer(
         model,
-        copy_with(training_arguments, output_dir=str(directory)),
+        copy_with(training_arguments, output_dir=str(directory), load_best_model_at_end=takes_best),
         data_collator=collator(feature_extractor),
         train_dataset=Clips(data, data_arguments, rate, max_length, sentences=sentences),
         eval_dataset=Clips(fold.validation, data_arguments, rate),

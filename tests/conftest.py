@@ -2,7 +2,8 @@
 
 import importlib
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import huggingface_hub.constants
@@ -39,6 +40,21 @@ def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A built dataset of 56 tones of 0.4 s: every corpus, emotion and split, eight speakers. Not to be written to."""
     root = tmp_path_factory.mktemp("tiny")
     return build(write_corpora(root / "raw"), root / "corpus", allow_partial=True, report=lambda line: None)
+
+
+@pytest.fixture
+def run_train(monkeypatch: pytest.MonkeyPatch, tmp_path) -> Callable[..., None]:
+    """Runs train.py's main in an empty folder with a tiny model."""
+    import train  # takes seconds, which tests of the dataset need not wait
+    from tests.tiny_model import train_command
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*options: str, epochs: int = 1) -> None:
+        monkeypatch.setattr(sys, "argv", ["train.py", *train_command(*options, epochs=epochs)])
+        train.main()
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,45 +1,19 @@
-"""train.py as people run it: on the demo's way, on own data, interrupted and resumed, in two processes."""
+"""train.py as people run it: on the demo's way, on own data, by every protocol."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import soundfile
 import torch
-from datasets import load_dataset
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 
 import train
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training.model_folder import write_card
-
-ROOT = Path(__file__).parents[1]
-TINY = json.dumps({"width": 4, "depths": [1, 1], "hidden_size": 8, "attention_size": 4})
-
-
-def command(*options: str, epochs: int = 1) -> list[str]:
-    short = ["--model_config", TINY, "--num_train_epochs", str(epochs), "--per_device_train_batch_size", "8"]
-    return [*short, "--report_to", "none", "--bf16", "False", *map(str, options)]
-
-
-@pytest.fixture
-def run_train(monkeypatch, tmp_path):
-    """Runs train.py's main in an empty folder with a tiny model."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*options: str, epochs: int = 1) -> None:
-        monkeypatch.setattr(sys, "argv", ["train.py", *command(*options, epochs=epochs)])
-        train.main()
-
-    return run
+from tests.tiny_model import CONFIG
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +150,7 @@ def test_fine_tuning_takes_the_encoder_and_a_new_head(tiny_corpus, own_data, run
 
 
 def test_as_many_labels_of_another_order_get_a_new_head_too(run_train):
-    model = MelCNNForAudioClassification(train.MelCNNConfig(**json.loads(TINY), num_labels=2))
+    model = MelCNNForAudioClassification(train.MelCNNConfig(**CONFIG, num_labels=2))
     model.save_pretrained("base")
     arguments = train.ModelArguments(model_name_or_path="base")
     tuned = train.make_model(arguments, ["other", "names"])
@@ -203,98 +177,3 @@ def test_folds_and_left_out_corpora_are_reported_without_a_model(tiny_corpus, ru
     assert not Path("build/model").exists()
     run_train("--dataset_name", tiny_corpus, "--split_by", "file", "--model_dir", "build/leaky")
     assert not json.loads(Path("build/leaky/evaluation.json").read_text())["unseen_speakers"]
-
-
-def test_folds_that_are_done_are_not_trained_again(tiny_corpus, run_train, monkeypatch):
-    done, train_fold = [], train.train
-    step = Mock(side_effect=train.EmotionTrainer.training_step)
-
-    def train_one_fold(*arguments):
-        if done:
-            raise KeyboardInterrupt
-        done.append(train_fold(*arguments))
-        return done[0]
-
-    monkeypatch.setattr(train.EmotionTrainer, "training_step", lambda *arguments: step(*arguments))
-    monkeypatch.setattr(train, "score", lambda *_: {"unweighted_average_recall": 0.5})  # the first epoch is the best
-    monkeypatch.setattr(train, "train", train_one_fold)
-    options = ("--dataset_name", tiny_corpus, "--split_by", "speaker", "--folds", "3")
-    with pytest.raises(KeyboardInterrupt):
-        run_train(*options, epochs=2)
-    (model, _), n_steps = done.pop(), step.call_count
-    with pytest.raises(KeyboardInterrupt):
-        run_train(*options, "--resume_from_checkpoint", "True", epochs=2)
-    assert step.call_count == n_steps > 0
-    for name, values in model.state_dict().items():
-        torch.testing.assert_close(done[0][0].state_dict()[name], values, rtol=0, atol=0)
-
-
-def run_in_process(folder: Path, *options: str, launcher: tuple = (sys.executable,)) -> subprocess.Popen:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    arguments = [*launcher, str(ROOT / "train.py"), *command(*options, epochs=4)]
-    return subprocess.Popen(
-        arguments, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-
-
-@pytest.fixture
-def shared_sentences(tiny_corpus, tmp_path) -> Path:
-    """The tiny corpus with two sentences that every speaker reads: there is a second task."""
-    folder = tmp_path / "shared-sentences"
-    folder.mkdir()
-    for name, split in load_dataset(str(tiny_corpus)).items():
-        texts = ["one" if number % 2 else "two" for number in range(len(split))]
-        split.remove_columns("text").add_column("text", texts).to_parquet(folder / f"{name}.parquet")
-    return folder
-
-
-def test_killed_run_resumes_to_the_same_weights(shared_sentences, tmp_path):
-    """Augmentation, sampling, dropout and the second task are on: each of them has to go on as it would have."""
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    options = ("--dataset_name", str(shared_sentences), "--save_strategy", "epoch", "--seed", "3")
-    for folder in (whole, broken):
-        folder.mkdir()
-    straight, killed = (run_in_process(folder, *options) for folder in (whole, broken))
-    deadline = time.monotonic() + 120
-    while not list(broken.glob("build/run/checkpoint-*/trainer_state.json")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    saved, *_ = broken.glob("build/run/checkpoint-*/model.safetensors")
-    assert "sentence_head.classifier.weight" in load_file(saved)
-    assert not (broken / "build/model").exists() and list(broken.glob("build/run/checkpoint-*"))
-    assert straight.wait(timeout=180) == 0, straight.stdout.read()
-    refused = run_in_process(broken, *options)
-    output = refused.communicate(timeout=120)[0]
-    assert refused.returncode == 1 and "--resume_from_checkpoint True" in output
-    resumed = run_in_process(broken, *options, "--resume_from_checkpoint", "True")
-    output = resumed.communicate(timeout=180)[0]
-    assert resumed.returncode == 0, output
-    expected, found = (load_file(folder / "build/model/model.safetensors") for folder in (whole, broken))
-    for name, values in expected.items():
-        torch.testing.assert_close(found[name], values, rtol=0, atol=0)
-
-
-def test_two_processes_share_the_work_and_agree_with_one(tiny_corpus, tmp_path):
-    """With frozen statistics, no dropout and no augmentation two halves of a batch give the loss of the whole."""
-    script = Path(__file__).parent / "world_size.py"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    losses = {}
-    for processes, launcher in ((1, [sys.executable]), (2, torchrun)):
-        output = tmp_path / f"{processes}.json"
-        finished = subprocess.run(
-            [*launcher, str(script), str(tiny_corpus), str(output)],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-        assert finished.returncode == 0, finished.stdout + finished.stderr
-        found = json.loads(output.read_text())
-        assert found["world_size"] == processes
-        losses[processes] = found["losses"]
-    assert len(losses[1]) == 4
-    np.testing.assert_allclose(losses[1], losses[2], atol=1e-4)

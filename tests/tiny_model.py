@@ -1,5 +1,6 @@
-"""A checkpoint folder as train.py leaves one, of a tiny network with random weights."""
+"""A checkpoint folder as train.py leaves one, of a tiny network with random weights; and what makes train.py train one."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from modeling.configuration_mel_cnn import MelCNNConfig
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training import metrics
+
+CONFIG = {"width": 4, "depths": [1, 1], "hidden_size": 8, "attention_size": 4}
 
 CARD = """---
 license: cc-by-nc-sa-4.0
@@ -45,3 +48,16 @@ def write_model(folder: Path, seed: int = 0) -> Path:
     (folder / "README.md").write_text(CARD)
     (folder / "evaluation.json").write_text("{}\n")
     return folder
+
+
+def train_command(*options: str, epochs: int) -> list[str]:
+    """Options of train.py for a tiny network and small batches, on the CPU of any machine."""
+    short = [
+        "--model_config",
+        json.dumps(CONFIG),
+        "--num_train_epochs",
+        str(epochs),
+        "--per_device_train_batch_size",
+        "8",
+    ]
+    return [*short, "--report_to", "none", "--bf16", "False", *map(str, options)]

@@ -41,7 +41,7 @@ class DataArguments:
     )
     train_split_name: str = field(default="train", metadata={"help": "Split to train on."})
     eval_split_name: str = field(
-        default="validation", metadata={"help": "Split to report on. The best epoch is always chosen on validation."}
+        default="validation", metadata={"help": "Split to report on. The temperature is always chosen on validation."}
     )
     split_by: Literal["official", "speaker", "file"] = field(
         default="official",

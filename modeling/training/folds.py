@@ -14,7 +14,7 @@ HELD_OUT_SHARE = 5  # one clip, or speaker, in five
 
 @dataclass
 class Fold:
-    """Clips to train on, clips that choose the epoch, and clips that are reported on; the latter two may be the same."""
+    """Clips to train on, clips that calibrate, and clips that are reported on; the latter two may be the same."""
 
     train: Dataset
     validation: Dataset
@@ -40,11 +40,11 @@ def make_folds(splits: DatasetDict, arguments: DataArguments, seed: int) -> list
     if len(parts) < max(arguments.folds, 3):
         raise ValueError(
             f"--split_by {arguments.split_by} --folds {arguments.folds}: the speakers and clips make {len(parts)} parts, but "
-            "3 are needed, to train, to choose the epoch and to report, and one for each fold. Name more data or fewer folds."
+            "3 are needed, to train, to calibrate and to report, and one for each fold. Name more data or fewer folds."
         )
     folds = []
     for held_out in range(arguments.folds):
-        # Another part chooses the epoch: the one that is reported on must not.
+        # Another part chooses the temperature: the one that is reported on must not.
         choosing = (held_out + 1) % len(parts)
         rest = np.concatenate([part for i, part in enumerate(parts) if i not in (held_out, choosing)])
         folds.append(Fold(pool.select(np.sort(rest)), pool.select(parts[choosing]), pool.select(parts[held_out])))

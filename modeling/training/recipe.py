@@ -31,7 +31,8 @@ class ModelArguments:
         metadata={"help": "Weight of a second task in training, to name the sentence that is read; 0 is without it."},
     )
     early_stopping_patience: int = field(
-        default=0, metadata={"help": "Stop after this many epochs without a better one; 0 never stops early."}
+        default=0,
+        metadata={"help": "Stop after this many epochs without a better one, and take the best; 0 takes the last one."},
     )
     class_balance: float = field(
         default=0.5,
@@ -78,7 +79,8 @@ class RecipeArguments(TrainingArguments):
     save_strategy: str = "epoch"
     logging_steps: float = 20
     save_total_limit: int = 2  # the best and the last; of 1 the best is left, from which finished folds would go on
-    load_best_model_at_end: bool = True
+    # The last epoch is as good on new voices as the one that validation chooses, and flatters nobody (EXPERIMENTS.md).
+    load_best_model_at_end: bool = False
     metric_for_best_model: str = "unweighted_average_recall"
     remove_unused_columns: bool = False
     ddp_find_unused_parameters: bool = False
