@@ -40,13 +40,13 @@ class Augmentation:
     speed: tuple[float, ...] = (0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2, 1.25)
     shift: float = 0.3
     gain: tuple[float, float] = (-15.0, 10.0)
-    noise_probability: float = 0.1
-    noise_ratio: tuple[float, float] = (10.0, 40.0)
-    reverberation_probability: float = 0.0
+    noise_probability: float = 0.2
+    noise_ratio: tuple[float, float] = (0.0, 40.0)
+    reverberation_probability: float = 0.15
     reverberation_time: tuple[float, float] = (0.1, 0.6)
     pitch: float = 0.2
     vocal_tract: float = 0.1
-    equalizer: float = 1.5
+    equalizer: float = 4.0
     band_limit_probability: float = 0.25
     band_limits: tuple[float, float] = (400.0, 3_000.0)
     time_masks: int = 2
