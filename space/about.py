@@ -50,7 +50,11 @@ def _origin(listener) -> str:
             "It was measured on <strong>synthetic voices</strong>: a demonstration, which says nothing about people."
         )
     elif trained_on and set(trained_on) <= set(CORPORA):
-        voices = [f"{_link(*CORPORA[name][::-1])} ({_voices(counts)})" for name, counts in trained_on.items()]
+        voices = [
+            f"{_link(address, name)} ({_voices(trained_on[corpus])})"
+            for corpus, (name, address) in CORPORA.items()
+            if corpus in trained_on
+        ]
         sentences.append(f"It was trained on acted speech in English: {', '.join(voices)}.")
     if listener.datasets:
         links = [_link(f"https://huggingface.co/datasets/{name}", name) for name in listener.datasets]

@@ -19,6 +19,7 @@ import train
 from tests.tiny_model import train_command
 
 ROOT = Path(__file__).parents[1]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
 
 @pytest.mark.parametrize(("patience", "taken"), [(0, "last"), (1, "first")])
@@ -68,10 +69,9 @@ def test_folds_that_are_done_are_not_trained_again(tiny_corpus, run_train, monke
 
 
 def run_in_process(folder: Path, *options: str, launcher: tuple = (sys.executable,)) -> subprocess.Popen:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     arguments = [*launcher, str(ROOT / "train.py"), *train_command(*options, epochs=4)]
     return subprocess.Popen(
-        arguments, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        arguments, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
 
 
@@ -116,7 +116,6 @@ def test_killed_run_resumes_to_the_same_weights(shared_sentences, tmp_path):
 def test_two_processes_share_the_work_and_agree_with_one(tiny_corpus, tmp_path):
     """With frozen statistics, no dropout and no augmentation two halves of a batch give the loss of the whole."""
     script = Path(__file__).parent / "world_size.py"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     losses = {}
     for processes, launcher in ((1, [sys.executable]), (2, torchrun)):
@@ -124,7 +123,7 @@ def test_two_processes_share_the_work_and_agree_with_one(tiny_corpus, tmp_path):
         finished = subprocess.run(
             [*launcher, str(script), str(tiny_corpus), str(output)],
             cwd=tmp_path,
-            env=environment,
+            env=ENVIRONMENT,
             capture_output=True,
             text=True,
             timeout=240,

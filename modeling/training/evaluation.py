@@ -1,6 +1,7 @@
 """The figures of an evaluation: over all clips and by corpus, gender and speaker, raw and among a corpus's own labels."""
 
 import os
+from collections import defaultdict
 from pathlib import Path
 
 import evaluate
@@ -102,14 +103,13 @@ def describe(folds: list[Fold], arguments: DataArguments, dataset_card: dict) ->
 
 def composition(data: Dataset, arguments: DataArguments) -> dict[str, dict]:
     """What a model is trained on: `n_clips` and `n_speakers` (None if unknown) of each corpus, the name "" if it has none."""
-    corpora = np.asarray([corpus or "" for corpus in column(data, "corpus", "")])
-    speakers = np.asarray(column(data, arguments.speaker_column_name), dtype=object)
-
-    def counts(corpus: str) -> dict:
-        rows = corpora == corpus
-        return {"n_clips": int(rows.sum()), "n_speakers": len(set(speakers[rows]) - {None}) or None}
-
-    return {str(corpus): counts(corpus) for corpus in np.unique(corpora)}
+    speakers = defaultdict(list)
+    for corpus, speaker in zip(column(data, "corpus"), column(data, arguments.speaker_column_name), strict=True):
+        speakers[corpus or ""].append(speaker)
+    return {
+        corpus: {"n_clips": len(found), "n_speakers": len(set(found) - {None}) or None}
+        for corpus, found in sorted(speakers.items())
+    }
 
 
 def name_of(arguments: DataArguments) -> str:
