@@ -34,14 +34,7 @@ from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training import report
 from modeling.training.augmentation import Augmentation
 from modeling.training.calibration import calibrate
-from modeling.training.data import (
-    Clips,
-    DataArguments,
-    load,
-    load_card,
-    own_labels,
-    without_conflicts,
-)
+from modeling.training.data import Clips, DataArguments, load, load_card, own_labels
 from modeling.training.evaluation import composition, describe, evaluate_clips, name_of, protocol, score
 from modeling.training.folds import Fold, make_folds
 from modeling.training.model_folder import complete_save, read_base, save_model
@@ -103,7 +96,7 @@ def main() -> None:
     evaluation = figures(folds, probabilities)
     if training_arguments.do_train and len(folds) == 1:
         folder = model_arguments.model_dir
-        evaluation["trained_on"] = composition(without_conflicts(folds[0].train), data_arguments)
+        evaluation["trained_on"] = composition(folds[0].train, data_arguments)
         save_model(folder, model, evaluation, history, dataset_card, base)
     else:
         folder = model_arguments.evaluation_dir
@@ -206,14 +199,13 @@ def train(
     push: PushToHub | None,
 ) -> tuple[MelCNNForAudioClassification, list[dict]]:
     """Trains on a fold and calibrates on its validation clips; returns the model and the history."""
-    data = without_conflicts(fold.train)
     set_seed(training_arguments.seed)
-    model = make_model(model_arguments, data.features[data_arguments.label_column_name].names)
+    model = make_model(model_arguments, fold.train.features[data_arguments.label_column_name].names)
     if model.config.width >= 16:  # with fewer channels oneDNN writes past its memory, and hangs (oneDNN's issue 6035)
         model = model.to(memory_format=torch.channels_last)  # trains an eighth faster on a CPU
     if model_arguments.augmentation:
         Augmentation().attach(model)
-    sentences = shared_sentences(data, data_arguments) if model_arguments.sentence_weight else None
+    sentences = shared_sentences(fold.train, data_arguments) if model_arguments.sentence_weight else None
     if sentences:
         SentenceHead(model.mel_cnn.pooling.embedding_size, sentences, model_arguments.sentence_weight).attach(model)
     feature_extractor = MelCNNFeatureExtractor(sampling_rate=model.config.sampling_rate)
@@ -237,7 +229,7 @@ def train(
         model,
         copy_with(training_arguments, output_dir=str(directory), load_best_model_at_end=takes_best),
         data_collator=collator(feature_extractor),
-        train_dataset=Clips(data, data_arguments, rate, max_length, sentences=sentences),
+        train_dataset=Clips(fold.train, data_arguments, rate, max_length, sentences=sentences),
         eval_dataset=Clips(fold.validation, data_arguments, rate),
         processing_class=feature_extractor,
         compute_metrics=compute_metrics,

@@ -156,11 +156,6 @@ def own_labels(splits: DatasetDict, arguments: DataArguments) -> dict[str, list[
     return {corpus: sorted(found) for corpus, found in labels.items()}
 
 
-def without_conflicts(data: Dataset) -> Dataset:
-    """Leaves out the clips that are known to carry a wrong label, in datasets that say so."""
-    return data.select(np.flatnonzero(~np.asarray(column(data, "label_conflict", False), dtype=bool)))
-
-
 def column(data: Dataset, name: str | None, default=None) -> list:
     """A column's values, or the default for every row where there is no such column."""
     return list(data[name]) if name in data.column_names else [default] * len(data)

@@ -1,7 +1,7 @@
 """Clips to train on, and clips of voices that stay unheard, by the protocol that is asked for."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from datasets import Dataset, DatasetDict, concatenate_datasets
@@ -22,11 +22,16 @@ class Fold:
 
 
 def make_folds(splits: DatasetDict, arguments: DataArguments, seed: int) -> list[Fold]:
-    """Applies the protocol that the arguments ask for.
+    """Applies the protocol that the arguments ask for. Clips with conflicting labels are reported on, not trained on.
 
     Raises:
         ValueError: A split, corpus or column that the protocol needs is not there, or the arguments contradict each other.
     """
+    folds = _by_protocol(splits, arguments, seed)
+    return [replace(fold, train=_without_conflicts(fold.train)) for fold in folds]
+
+
+def _by_protocol(splits: DatasetDict, arguments: DataArguments, seed: int) -> list[Fold]:
     if arguments.folds > 1 and (arguments.leave_out or arguments.split_by == "official"):
         raise ValueError(
             f"--folds {arguments.folds}: only new splits have folds; add --split_by speaker, without --leave_out."
@@ -116,3 +121,8 @@ def _split(splits: DatasetDict, name: str) -> Dataset:
     if name not in splits:
         raise ValueError(f"There is no split {name!r} in this dataset; it has {', '.join(splits)}.")
     return splits[name]
+
+
+def _without_conflicts(data: Dataset) -> Dataset:
+    """Leaves out the clips that are known to carry a wrong label, in datasets that say so."""
+    return data.select(np.flatnonzero(~np.asarray(column(data, "label_conflict", False), dtype=bool)))

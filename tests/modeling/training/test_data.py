@@ -5,7 +5,7 @@ import pytest
 import soundfile
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
-from modeling.training.data import Clips, DataArguments, decode, load, own_labels, without_conflicts
+from modeling.training.data import Clips, DataArguments, decode, load, own_labels
 
 
 def arguments(**options) -> DataArguments:
@@ -84,12 +84,6 @@ def test_folders_within_classes_are_refused(tmp_path):
     soundfile.write(tmp_path / "angry/anna/1.wav", np.zeros(8), 16_000)
     with pytest.raises(ValueError, match=r"anna.1\.wav lies 2 folders deep, so its class is unclear"):
         load(arguments(dataset_name=str(tmp_path), label_column_name="label", speaker_column_name=None))
-
-
-def test_clips_with_conflicting_labels_are_not_trained_on():
-    data = Dataset.from_dict({"emotion": [0, 1, 1], "label_conflict": [False, True, None]})
-    kept = without_conflicts(data)
-    assert list(kept["emotion"]) == [0, 1]
 
 
 def test_unreadable_clip_is_named(tmp_path):

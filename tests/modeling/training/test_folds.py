@@ -39,6 +39,17 @@ def test_official_splits_are_taken_as_they_are():
     assert fold.evaluation is fold.validation
 
 
+def test_clips_with_conflicting_labels_are_reported_on_but_not_trained_on():
+    splits = dataset()
+    for name, split in splits.items():
+        splits[name] = split.add_column("label_conflict", [True, None, *[False] * (len(split) - 2)])
+    for options in ({}, {"leave_out": "b"}, {"split_by": "file"}):
+        (fold,) = make_folds(splits, arguments(**options), seed=0)
+        n_conflicts = sum(1 for part in (fold.validation, fold.evaluation) for found in part["label_conflict"] if found)
+        assert not any(fold.train["label_conflict"]) and None in fold.train["label_conflict"]
+        assert n_conflicts
+
+
 def test_missing_split_is_an_error_that_names_those_there_are():
     with pytest.raises(ValueError, match=r"no split 'test'.*train, validation"):
         make_folds(dataset(), arguments(eval_split_name="test"), seed=0)
