@@ -13,7 +13,7 @@ import torch
 from datasets import Audio, ClassLabel, Dataset, DatasetDict, load_dataset
 from datasets.data_files import SPLIT_KEYWORDS
 from huggingface_hub import DatasetCard
-from huggingface_hub.errors import EntryNotFoundError
+from huggingface_hub.errors import LocalEntryNotFoundError, RemoteEntryNotFoundError
 
 SPLIT_FOLDERS = {name: str(split) for split, names in SPLIT_KEYWORDS.items() for name in names}  # such as val and dev
 CLUTTER = {"desktop.ini", "thumbs.db"}  # what Windows leaves in folders
@@ -79,14 +79,23 @@ def load(arguments: DataArguments, label_names: list[str] | None = None) -> Data
 
 
 def load_card(dataset_name: str) -> dict:
-    """The metadata of a dataset's card, on disk or on the Hub; {} without one."""
+    """The metadata of a dataset's card, on disk or on the Hub; {} without one.
+
+    Raises:
+        ValueError: The Hub is out of reach, so that nobody knows whether there is one.
+    """
     if Path(dataset_name).is_dir():
         card = Path(dataset_name, "README.md")
         return DatasetCard.load(card).data.to_dict() if card.is_file() else {}
     try:
         return DatasetCard.load(dataset_name).data.to_dict()
-    except EntryNotFoundError:
+    except RemoteEntryNotFoundError:
         return {}
+    except LocalEntryNotFoundError as error:
+        raise ValueError(
+            f"--dataset_name {dataset_name}: its card, which states its licence, is not in the Hub's cache, and the Hub is "
+            "out of reach. Go online once, or name a copy of the dataset on disk."
+        ) from error
 
 
 def is_folder_of_classes(folder: Path) -> bool:

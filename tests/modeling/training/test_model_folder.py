@@ -3,7 +3,6 @@
 from pathlib import Path
 from types import SimpleNamespace
 
-import huggingface_hub.constants
 import pytest
 import torch
 from huggingface_hub import ModelCard
@@ -11,7 +10,6 @@ from safetensors.torch import save_file
 
 from modeling.publish import publish_model
 from modeling.training.model_folder import complete_save, read_base
-from tests.loopback_hub import LoopbackHub
 from tests.tiny_model import write_model
 
 RAVDESS, TESS, CREMA_D = "cc-by-nc-sa-4.0", "cc-by-nc-nd-4.0", "odbl"
@@ -22,15 +20,6 @@ def card_of_save(folder: Path, **origin) -> ModelCard:
     save_file({"weight": torch.zeros(1)}, folder / "model.safetensors")
     complete_save(folder, SimpleNamespace(global_step=1, max_steps=2), **origin)
     return ModelCard.load(folder / "README.md")
-
-
-@pytest.fixture
-def hub_with_cache(hub, tmp_path, monkeypatch) -> LoopbackHub:
-    """The Hub to download from as well, into a cache of its own."""
-    template = hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    return hub
 
 
 @pytest.mark.parametrize(
