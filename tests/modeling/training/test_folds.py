@@ -45,9 +45,8 @@ def test_clips_with_conflicting_labels_are_reported_on_but_not_trained_on():
         splits[name] = split.add_column("label_conflict", [True, None, *[False] * (len(split) - 2)])
     for options in ({}, {"leave_out": "b"}, {"split_by": "file"}):
         (fold,) = make_folds(splits, arguments(**options), seed=0)
-        n_conflicts = sum(1 for part in (fold.validation, fold.evaluation) for found in part["label_conflict"] if found)
         assert not any(fold.train["label_conflict"]) and None in fold.train["label_conflict"]
-        assert n_conflicts
+        assert any([*fold.validation["label_conflict"], *fold.evaluation["label_conflict"]])
 
 
 def test_missing_split_is_an_error_that_names_those_there_are():
