@@ -19,6 +19,7 @@ import train
 from tests.tiny_model import train_command
 
 ROOT = Path(__file__).parents[1]
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
 
@@ -116,9 +117,8 @@ def test_killed_run_resumes_to_the_same_weights(shared_sentences, tmp_path):
 def test_two_processes_share_the_work_and_agree_with_one(tiny_corpus, tmp_path):
     """With frozen statistics, no dropout and no augmentation two halves of a batch give the loss of the whole."""
     script = Path(__file__).parent / "world_size.py"
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     losses = {}
-    for processes, launcher in ((1, [sys.executable]), (2, torchrun)):
+    for processes, launcher in ((1, (sys.executable,)), (2, TORCHRUN)):
         output = tmp_path / f"{processes}.json"
         finished = subprocess.run(
             [*launcher, str(script), str(tiny_corpus), str(output)],
@@ -135,3 +135,12 @@ def test_two_processes_share_the_work_and_agree_with_one(tiny_corpus, tmp_path):
         losses[processes] = found["losses"]
     assert len(losses[1]) == 4
     np.testing.assert_allclose(losses[1], losses[2], atol=1e-4)
+
+
+def test_two_processes_leave_one_evaluated_model(tiny_corpus, tmp_path):
+    finished = run_in_process(tmp_path, "--dataset_name", str(tiny_corpus), launcher=TORCHRUN)
+    output = finished.communicate(timeout=240)[0]
+    assert finished.returncode == 0, output
+    assert output.count("Written to build/model/.") == 1
+    assert load_file(tmp_path / "build/model/model.safetensors")
+    assert json.loads((tmp_path / "build/model/evaluation.json").read_text())["corpus"]
