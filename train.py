@@ -203,8 +203,9 @@ def train(
     model = make_model(model_arguments, fold.train.features[data_arguments.label_column_name].names)
     if model.config.width >= 16:  # with fewer channels oneDNN writes past its memory, and hangs (oneDNN's issue 6035)
         model = model.to(memory_format=torch.channels_last)  # trains an eighth faster on a CPU
-    if model_arguments.augmentation:
-        Augmentation().attach(model)
+    augmentation = Augmentation() if model_arguments.augmentation else None
+    if augmentation:
+        augmentation.attach(model)
     sentences = shared_sentences(fold.train, data_arguments) if model_arguments.sentence_weight else None
     if sentences:
         SentenceHead(model.mel_cnn.pooling.embedding_size, sentences, model_arguments.sentence_weight).attach(model)
@@ -224,12 +225,13 @@ def train(
     rate = feature_extractor.sampling_rate
     # A network with a fixed window would learn nothing of a part that crops never fill.
     max_length = max(round(data_arguments.max_length_seconds * rate), model.config.window_length or 0)
+    transform = partial(augmentation.augment_clip, sampling_rate=rate) if augmentation else None
     takes_best = training_arguments.load_best_model_at_end or model_arguments.early_stopping_patience > 0
     trainer = EmotionTrainer(
         model,
         copy_with(training_arguments, output_dir=str(directory), load_best_model_at_end=takes_best),
         data_collator=collator(feature_extractor),
-        train_dataset=Clips(fold.train, data_arguments, rate, max_length, sentences=sentences),
+        train_dataset=Clips(fold.train, data_arguments, rate, max_length, transform, sentences),
         eval_dataset=Clips(fold.validation, data_arguments, rate),
         processing_class=feature_extractor,
         compute_metrics=compute_metrics,

@@ -56,7 +56,7 @@ class MelCNNConfig(PreTrainedConfig):
     log_mel_std: float | int = 4.0
     architecture: Literal["residual", "plain"] = "residual"
     width: int = 32
-    depths: list[int] | tuple[int, ...] = (1, 1, 2, 1)
+    depths: list[int] | tuple[int, ...] = (1, 1, 1, 1)
     hidden_size: int = 256
     attention_size: int = 64
     window_duration: float | int = 3.0

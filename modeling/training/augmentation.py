@@ -1,4 +1,4 @@
-"""Augmentation in batches, on the device of the model: new voices, rooms, microphones and levels out of the old ones.
+"""New voices, rooms, microphones and levels out of the old ones, in batches, on the device of the model.
 
 Everything draws from torch's global generator, so that a seed repeats a run and a resumed run goes on as it would have.
 """
@@ -6,6 +6,7 @@ Everything draws from torch's global generator, so that a seed repeats a run and
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 import torchaudio.functional as AF
@@ -19,6 +20,9 @@ class Augmentation:
     """What happens to the clips of a training batch; in evaluation, nothing does.
 
     Args:
+        quiet_probability: How often a clip gets quiet around it, before it is cropped.
+        quiet_length: Longest quiet before and after, seconds.
+        quiet_ratio: How far the quiet lies below the clip's peak, dB.
         speed: Factors of tempo and pitch together; one is drawn for a batch.
         shift: Longest stretch that is cut off a clip's start, seconds.
         gain: Lowest and highest change of level, dB.
@@ -37,6 +41,9 @@ class Augmentation:
         label_smoothing: Share of the target that is spread over all labels.
     """
 
+    quiet_probability: float = 0.3
+    quiet_length: float = 1.0
+    quiet_ratio: tuple[float, float] = (40.0, 90.0)
     speed: tuple[float, ...] = (0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2, 1.25)
     shift: float = 0.3
     gain: tuple[float, float] = (-15.0, 10.0)
@@ -55,6 +62,11 @@ class Augmentation:
     frequency_mask_bands: int = 8
     mixup: float = 0.0
     label_smoothing: float = 0.1
+
+    def augment_clip(self, waveform: np.ndarray, index: int, sampling_rate: int) -> np.ndarray:
+        """What happens to a whole clip, `(n_samples,)`, before it is cropped: the transform of [`Clips`] in training."""
+        longest = round(self.quiet_length * sampling_rate)
+        return surround_by_quiet(waveform, longest, self.quiet_ratio, self.quiet_probability)
 
     def attach(self, model: nn.Module) -> None:
         """Hooks the augmentation into a [`MelCNNForAudioClassification`]; it acts in training mode only.
@@ -109,6 +121,20 @@ class Augmentation:
         for _ in range(self.frequency_masks):
             spectrogram = AF.mask_along_axis_iid(spectrogram[:, None], self.frequency_mask_bands, 0.0, 2)[:, 0]
         return spectrogram if frame_mask is None else spectrogram * frame_mask, frame_mask
+
+
+def surround_by_quiet(waveform: np.ndarray, longest: int, ratio: tuple[float, float], probability: float) -> np.ndarray:
+    """Puts up to `longest` samples before and after some clips, and white noise `ratio` dB below its peak beneath it.
+
+    How long and how dead the silence around speech is tells one corpus from another, and nothing about emotion.
+    """
+    if torch.rand(()).item() >= probability:
+        return waveform
+    before, after = (torch.rand(2) * longest).long().tolist()
+    level = np.abs(waveform).max() * 10 ** (-_uniform(1, *ratio, torch.device("cpu")).item() / 20)
+    quiet = level * torch.randn(before + len(waveform) + after).numpy()
+    quiet[before : before + len(waveform)] += waveform
+    return quiet
 
 
 def change_speed(waveform: torch.Tensor, lengths: torch.Tensor, factor: float) -> tuple[torch.Tensor, torch.Tensor]:

@@ -196,7 +196,7 @@ class Clips(torch.utils.data.Dataset):
         data: Undecoded rows.
         sampling_rate: Hz.
         max_length: Longer clips are cropped at random to this many samples; None keeps them whole.
-        transform: Takes a waveform and its index in `data`, returns another waveform.
+        transform: Takes a whole waveform and its index in `data`, returns another waveform.
         sentences: Index of every clip's sentence, for a second task.
     """
 
@@ -221,10 +221,10 @@ class Clips(torch.utils.data.Dataset):
 
     def __getitem__(self, index: int) -> dict:
         waveform = decode(self.audio[index][self.audio_column_name], self.sampling_rate)
+        if self.transform:
+            waveform = self.transform(waveform, index)
         if self.max_length and len(waveform) > self.max_length:
             start = torch.randint(len(waveform) - self.max_length + 1, ()).item()
             waveform = waveform[start : start + self.max_length]
-        if self.transform:
-            waveform = self.transform(waveform, index)
         clip = {"input_values": waveform, "labels": self.labels[index]}
         return clip if self.sentences is None else clip | {"sentences": self.sentences[index]}

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,6 +18,7 @@ from modeling.training.augmentation import (
     limit_band,
     mix_up,
     reverberate,
+    surround_by_quiet,
 )
 from tests.modeling.tiny import tiny_model, voice
 
@@ -129,6 +131,24 @@ def test_cut_takes_the_start_alone():
         assert row[:length].tolist() == list(range(1001 - length, 1001))
     _, lengths = cut_start(waveform, torch.full((50,), 10), longest=100)
     assert lengths.min() >= 8
+
+
+def test_quiet_around_a_clip():
+    clip = voice(1.0).astype(np.float32)
+    peak = np.abs(clip).max()
+    lengths = []
+    for _ in range(50):
+        quiet = surround_by_quiet(clip, 8_000, (40.0, 50.0), probability=1.0)
+        lengths.append(len(quiet))
+        assert quiet.dtype == np.float32
+        start = np.correlate(quiet, clip, "valid").argmax()
+        beneath = 20 * np.log10((quiet[start : start + RATE] - clip).std() / peak)
+        assert -51 < beneath < -39
+        around = np.abs(np.concatenate([quiet[:start], quiet[start + RATE :]]))
+        assert around.max() < 0.06 * peak  # no speech is left there
+    assert RATE <= min(lengths) < RATE + 6_000 and RATE + 10_000 < max(lengths) < RATE + 16_000
+    assert sum(len(surround_by_quiet(clip, 8_000, (40.0, 50.0), 0.3)) > RATE for _ in range(200)) in range(40, 80)
+    assert surround_by_quiet(np.zeros(100, np.float32), 50, (40.0, 90.0), 1.0).max() == 0  # silence stays silent
 
 
 def test_reverberation_rings_on():

@@ -117,3 +117,17 @@ def test_long_clips_are_cropped_in_training_only(audio_folder):
     options = arguments(label_column_name="label")
     assert len(Clips(splits["train"], options, 16_000, max_length=1000)[0]["input_values"]) == 1000
     assert len(Clips(splits["train"], options, 16_000)[0]["input_values"]) > 1000
+
+
+def test_a_whole_clip_is_transformed_then_cropped(audio_folder):
+    splits = load(arguments(dataset_name=str(audio_folder), label_column_name="label", speaker_column_name=None))
+    whole = Clips(splits["train"], arguments(label_column_name="label"), 16_000)[0]["input_values"]
+    seen = []
+
+    def silence(waveform: np.ndarray, index: int) -> np.ndarray:
+        seen.append((len(waveform), index))
+        return np.zeros(5_000, np.float32)
+
+    clip = Clips(splits["train"], arguments(label_column_name="label"), 16_000, 1_000, silence)[0]["input_values"]
+    assert seen == [(len(whole), 0)]
+    np.testing.assert_array_equal(clip, np.zeros(1_000))
