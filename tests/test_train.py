@@ -162,11 +162,34 @@ def test_as_many_labels_of_another_order_get_a_new_head_too(run_train):
 
 def test_fixed_window_is_filled_in_training(tiny_corpus, run_train, monkeypatch):
     """The plain network hears 3 s; crops of 2 s would leave the weights of the last second untrained."""
-    lengths, clips = [], train.Clips
-    monkeypatch.setattr(train, "Clips", lambda *args, **options: lengths.append(args[3:]) or clips(*args, **options))
+    clips = record_clips(monkeypatch)
     plain = {"architecture": "plain", "width": 4, "hidden_size": 8}
     run_train("--dataset_name", tiny_corpus, "--model_config", json.dumps(plain))
-    assert lengths[0] == (3 * 16_000,)
+    assert [part.max_length for part in clips] == [3 * 16_000, None]
+
+
+@pytest.mark.parametrize("augmentation", [True, False])
+def test_quiet_surrounds_the_training_clips_alone(tiny_corpus, run_train, monkeypatch, augmentation):
+    clips = record_clips(monkeypatch)
+    run_train("--dataset_name", tiny_corpus, "--augmentation", str(augmentation))
+    of_training, of_validation = (
+        {len(part[index % len(part)]["input_values"]) for index in range(100)} for part in clips
+    )
+    assert len(of_validation) == 1  # the tiny corpus's clips are all of one length
+    assert (len(of_training) > 10) == augmentation
+
+
+def record_clips(monkeypatch) -> list[train.Clips]:
+    """The clips of training and of validation, in this order, once train.py has run."""
+    recorded = []
+
+    class RecordedClips(train.Clips):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            recorded.append(self)
+
+    monkeypatch.setattr(train, "Clips", RecordedClips)
+    return recorded
 
 
 def test_folds_and_left_out_corpora_are_reported_without_a_model(tiny_corpus, run_train, capsys):
