@@ -155,18 +155,21 @@ def draw_corpora(evaluation: dict) -> plt.Figure:
 
 
 def draw_training(history: list[dict]) -> plt.Figure:
-    """Loss of training and validation, and recall on validation, over the epochs."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5))
-    for key, label in (("loss", "training (augmented, all tasks)"), ("eval_loss", "validation")):
-        points = [(entry["epoch"], entry[key]) for entry in history if key in entry]
-        left.plot(*zip(*points, strict=True), label=label)
-    left.set(xlabel="epoch", ylabel="loss")
-    prefix = "eval_unweighted_average_recall"
-    for key in sorted({key for entry in history for key in entry if key.startswith(prefix)}):
-        points = [(entry["epoch"], entry[key]) for entry in history if key in entry]
-        right.plot(*zip(*points, strict=True), label=key.removeprefix(prefix).strip("_") or "mean of the corpora")
-    right.set(xlabel="epoch", ylabel="UAR on validation", ylim=(0, 1))
-    for axes in (left, right):
+    """Loss of training and validation, and recall on validation, over the epochs; no recall without evaluations."""
+    recall = "eval_unweighted_average_recall"
+    losses = {"loss": "training (augmented, all tasks)", "eval_loss": "validation"}
+    recalls = {
+        key: key.removeprefix(recall).strip("_") or "mean of the corpora"
+        for key in sorted({key for entry in history for key in entry if key.startswith(recall)})
+    }
+    panels = [("loss", losses), ("UAR on validation", recalls)] if recalls else [("loss", losses)]
+    figure, row = plt.subplots(1, len(panels), figsize=(4.5 * len(panels), 3.5), squeeze=False)
+    for axes, (quantity, labels) in zip(row[0], panels, strict=True):
+        for key, label in labels.items():
+            points = [(entry["epoch"], entry[key]) for entry in history if key in entry]
+            if points:
+                axes.plot(*zip(*points, strict=True), label=label)
+        axes.set(xlabel="epoch", ylabel=quantity, ylim=(0, 1) if labels is recalls else None)
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
     return figure
