@@ -118,7 +118,7 @@ def test_folder_that_is_no_model_is_never_replaced(tiny_corpus, run_train):
 
 
 def test_own_folder_of_classes_is_learned_and_its_figures_are_not_called_unseen(own_data, run_train, capsys):
-    run_train("--dataset_name", own_data, "--label_column_name", "label", "--learning_rate", "0.01", epochs=8)
+    run_train("--dataset_name", own_data, "--label_column_name", "label", "--learning_rate", "0.01", epochs=24)
     assert "Voices are shared" in capsys.readouterr().out
     evaluation = json.loads(Path("build/model/evaluation.json").read_text())
     assert evaluation["all"]["raw"]["accuracy"] == 1.0
