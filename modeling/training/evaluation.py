@@ -26,8 +26,9 @@ def evaluate_clips(
         own_labels: Indices of the labels of each corpus.
 
     Returns:
-        `all`, and `corpus`, `gender` and `speaker` with an entry for every value; each entry holds `raw` and
-        `own_labels` as `metrics.py` returns them.
+        `all`, and `corpus`, `gender` (within a corpus) and `speaker` with an entry for every value; `shared_labels`,
+        where corpora differ in their labels: the clips whose label every corpus has, and as `own_labels` these labels
+        alone. Each entry holds `raw` and `own_labels` as `metrics.py` returns them.
     """
     metric = evaluate.load(str(METRICS))
     labels = np.asarray(data[arguments.label_column_name])
@@ -35,7 +36,7 @@ def evaluate_clips(
     possible = [own_labels[corpus] for corpus in corpora]
     speakers = _known(column(data, arguments.speaker_column_name))
 
-    def figures(rows: np.ndarray) -> dict:
+    def figures(rows: np.ndarray, possible: list[list[int]] = possible) -> dict:
         common = {
             "predictions": probabilities[rows],
             "references": labels[rows],
@@ -50,10 +51,16 @@ def evaluate_clips(
         return {str(value): figures(np.flatnonzero(values == value)) for value in np.unique(values)}
 
     result = {"all": figures(np.arange(len(labels)))}
-    for group, name in (("corpus", "corpus"), ("gender", "gender"), ("speaker", arguments.speaker_column_name)):
-        if name in data.column_names:
-            result[group] = by(_known(column(data, name)))
-    return result
+    shared = sorted(set.intersection(*map(set, possible)))
+    with_shared = np.flatnonzero(np.isin(labels, shared))
+    if 1 < len(shared) < max(map(len, possible)) and len(with_shared) > 0:
+        result["shared_labels"] = figures(with_shared, [shared] * len(labels))
+    names = {"corpus": "corpus", "gender": "gender", "speaker": arguments.speaker_column_name}
+    groups = {group: _known(column(data, name)) for group, name in names.items() if name in data.column_names}
+    if "corpus" in groups and "gender" in groups:
+        # One corpus is harder than another, and has more women or fewer.
+        groups["gender"] = [", ".join(pair) for pair in zip(groups["corpus"], groups["gender"], strict=True)]
+    return result | {group: by(np.asarray(values)) for group, values in groups.items()}
 
 
 def _known(values: list) -> np.ndarray:

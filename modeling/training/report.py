@@ -38,11 +38,13 @@ def write_report(folder: Path, evaluation: dict, history: list[dict] | None = No
 
 
 def table(evaluation: dict) -> str:
-    """The evaluation as a Markdown table: a line for all clips, and one for every corpus and gender."""
+    """The evaluation as a Markdown table: lines for all clips, and one for every corpus, and women and men in it."""
     voices = "speakers unseen in training" if evaluation["unseen_speakers"] else "speakers perhaps met in training"
     lines = [f"| {voices} | clips | speakers | " + " | ".join(SHORT_NAMES.values()) + " |"]
     lines.append("|---" * (3 + len(SHORT_NAMES)) + "|")
     rows = {"all, any label": evaluation["all"]["raw"], "all": evaluation["all"]["own_labels"]}
+    if "shared_labels" in evaluation:
+        rows["all, labels that every corpus has"] = evaluation["shared_labels"]["own_labels"]
     for group in ("corpus", "gender"):
         rows |= {name: entry["own_labels"] for name, entry in evaluation.get(group, {}).items()}
     for name, entry in rows.items():
