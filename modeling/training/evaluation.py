@@ -36,7 +36,7 @@ def evaluate_clips(
     possible = [own_labels[corpus] for corpus in corpora]
     speakers = _known(column(data, arguments.speaker_column_name))
 
-    def figures(rows: np.ndarray, possible: list[list[int]] = possible) -> dict:
+    def figures(rows: np.ndarray, allowed: list[list[int]] = possible) -> dict:
         common = {
             "predictions": probabilities[rows],
             "references": labels[rows],
@@ -44,7 +44,7 @@ def evaluate_clips(
         }
         return {
             "raw": metric.compute(**common),
-            "own_labels": metric.compute(**common, own_labels=[possible[row] for row in rows]),
+            "own_labels": metric.compute(**common, own_labels=[allowed[row] for row in rows]),
         }
 
     def by(values: np.ndarray) -> dict:
