@@ -6,11 +6,11 @@ decoded. Within a chunk, clips of similar length are heard together. What is sai
 the number of workers, so that the same chunks give the same bytes again.
 """
 
-import math
 import os
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ from modeling.recording_mel_cnn import LONGEST, read_recording
 
 BATCH = {"cpu": 30, "gpu": 1200}  # seconds of audio, padding included, that are heard at once
 WAITING = 10  # batches' worth of audio that waits for others of its length
+ROUNDING = 0.02  # what bfloat16 can change in a probability; 0.01 is the most that was seen
 AHEAD = 2  # chunks for every worker that are read before they are asked for
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -92,52 +93,66 @@ class Listener:
     def hear(self, waveforms: Iterable[np.ndarray | str]) -> list[Heard]:
         """What is heard in each of them, taken one after the other, so that few are held at once."""
         heard: list[Heard] = []
-        waiting: list[tuple[int, np.ndarray]] = []
-        rate = self.feature_extractor.sampling_rate
-        batch_length = BATCH["cpu" if self.model.device.type == "cpu" else "gpu"] * rate
-        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
-            for number, waveform in enumerate(waveforms):
-                heard.append(Heard(problem=waveform) if isinstance(waveform, str) else Heard())
-                if heard[-1].problem:
-                    continue
-                if self.window:
-                    spans, probabilities = self.model.timeline(waveform, self.window, self.hop or self.window)
-                    heard[-1] = Heard(spans=spans.numpy(), probabilities=probabilities.numpy())
-                    continue
-                waiting.append((number, waveform))
-                if sum(len(clip) for _, clip in waiting) > WAITING * batch_length:
-                    self._hear_waiting(waiting, heard, batch_length)
-            self._hear_waiting(waiting, heard, batch_length)
+        waiting: dict[int, np.ndarray] = {}
+        limit = WAITING * self._batch_length
+        for number, waveform in enumerate(waveforms):
+            heard.append(Heard())
+            if isinstance(waveform, str):
+                heard[number].problem = waveform
+            elif self.window:
+                heard[number] = self._follow(waveform)
+            else:
+                waiting[number] = waveform
+            if sum(map(len, waiting.values())) > limit:
+                self._hear_clips(waiting, heard)
+        self._hear_clips(waiting, heard)
         return heard
 
-    def _hear_waiting(self, waiting: list[tuple[int, np.ndarray]], heard: list[Heard], batch_length: int) -> None:
-        for batch in _batches(waiting, batch_length):
-            numbers, clips = zip(*batch, strict=True)
-            probabilities, unlikeness, embeddings = self._classify(clips)
-            for row, (number, clip) in enumerate(zip(numbers, clips, strict=True)):
-                heard[number] = Heard(
-                    spans=np.array([[0.0, len(clip) / self.feature_extractor.sampling_rate]]),
-                    probabilities=probabilities[row : row + 1],
-                    unlikeness=None if unlikeness is None else float(unlikeness[row]),
-                    embedding=None if embeddings is None else embeddings[row],
-                )
+    @property
+    def _batch_length(self) -> float:
+        """Samples that are heard at once."""
+        return BATCH["cpu" if self.model.device.type == "cpu" else "gpu"] * self.feature_extractor.sampling_rate
+
+    def _follow(self, waveform: np.ndarray) -> Heard:
+        with self._precision(self.dtype):
+            spans, probabilities = self.model.timeline(waveform, self.window, self.hop or self.window)
+        return Heard(spans=spans.numpy(), probabilities=probabilities.numpy())
+
+    def _hear_clips(self, waiting: dict[int, np.ndarray], heard: list[Heard]) -> None:
+        """Hears what waits. What an answer in bfloat16 leaves open is heard again in full precision."""
+        self._classify(waiting, heard, self.dtype)
+        if self.dtype == torch.bfloat16:
+            open_ones = {
+                number: clip for number, clip in waiting.items() if self._is_close(heard[number].probabilities[0])
+            }
+            self._classify(open_ones, heard, torch.float32)
         waiting.clear()
 
-    def _classify(self, clips: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    def _is_close(self, probabilities: np.ndarray) -> bool:
+        """Whether rounding could have decided on the label, or on whether the model is sure."""
+        second, first = np.sort(probabilities)[-2:]
+        return first - second < 2 * ROUNDING or abs(first - self.model.config.unsure_threshold) < ROUNDING
+
+    def _classify(self, clips: dict[int, np.ndarray], heard: list[Heard], dtype: torch.dtype) -> None:
         rate = self.feature_extractor.sampling_rate
-        inputs = self.feature_extractor(list(clips), sampling_rate=rate, return_tensors="pt").to(self.model.device)
-        pooled: list[torch.Tensor] = []
-        hook = self.model.mel_cnn.register_forward_hook(lambda _, __, outputs: pooled.append(outputs.pooler_output))
-        try:
-            outputs = self.model(**inputs, return_dict=True)
-        finally:
-            hook.remove()
-        unlikeness = outputs.get("unlikeness")
-        return (
-            outputs.logits.float().softmax(-1).cpu().numpy(),
-            None if unlikeness is None else unlikeness.float().cpu().numpy(),
-            pooled[0].to(torch.float16).cpu().numpy() if self.embeddings else None,
-        )
+        for numbers in _batches(clips, self._batch_length):
+            batch = [clips[number] for number in numbers]
+            inputs = self.feature_extractor(batch, sampling_rate=rate, return_tensors="pt").to(self.model.device)
+            with self._precision(dtype), _pooled(self.model) as pooled:
+                outputs = self.model(**inputs, return_dict=True)
+            probabilities = outputs.logits.float().softmax(-1).cpu().numpy()
+            unlikeness = outputs.get("unlikeness")
+            embeddings = pooled[0].to(torch.float16).cpu().numpy() if self.embeddings else None
+            for row, number in enumerate(numbers):
+                heard[number] = Heard(
+                    spans=np.array([[0.0, len(clips[number]) / rate]]),
+                    probabilities=probabilities[row : row + 1],
+                    unlikeness=None if unlikeness is None else unlikeness[row].item(),
+                    embedding=None if embeddings is None else embeddings[row],
+                )
+
+    def _precision(self, dtype: torch.dtype) -> torch.autocast:
+        return torch.autocast(self.model.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16)
 
 
 def listen(
@@ -236,18 +251,24 @@ def _fetched(source: Source) -> tuple[Source, str | None]:
     return source, name if source.get("bytes") is not None else path
 
 
-def _batches(clips: list[tuple[int, np.ndarray]], n_samples: float) -> Iterator[list[tuple[int, np.ndarray]]]:
+@contextmanager
+def _pooled(model: torch.nn.Module) -> Iterator[list[torch.Tensor]]:
+    """Collects the embeddings that the encoder of a classifier hands to its head."""
+    pooled: list[torch.Tensor] = []
+    hook = model.mel_cnn.register_forward_hook(lambda _, __, outputs: pooled.append(outputs.pooler_output))
+    try:
+        yield pooled
+    finally:
+        hook.remove()
+
+
+def _batches(clips: dict[int, np.ndarray], n_samples: float) -> Iterator[list[int]]:
     """Clips of similar length together, as many as stay below `n_samples` with their padding."""
-    batch: list[tuple[int, np.ndarray]] = []
-    for number, clip in sorted(clips, key=lambda numbered: len(numbered[1])):
-        if batch and (len(batch) + 1) * len(clip) > n_samples:
+    batch: list[int] = []
+    for number in sorted(clips, key=lambda number: len(clips[number])):
+        if batch and (len(batch) + 1) * len(clips[number]) > n_samples:
             yield batch
             batch = []
-        batch.append((number, clip))
+        batch.append(number)
     if batch:
         yield batch
-
-
-def seconds_heard(heard: Iterable[Heard]) -> float:
-    """How much was heard in all, seconds."""
-    return math.fsum(one.duration or 0.0 for one in heard)
