@@ -48,11 +48,13 @@ def parse_files(paths: Iterable[Path], parse: Callable[[str], Clip], report: Cal
     """Parses every file's stem; one clip per stem, ordered by stem.
 
     Raises:
-        ValueError: a stem that ``parse`` refuses, or two different files of one stem; both name the files.
+        ValueError: a stem that ``parse`` refuses, something that is not a file, or two different files of one stem; both name the files.
     """
     clips: dict[str, Clip] = {}
     copies = 0
     for path in paths:
+        if not path.is_file():
+            raise ValueError(f"{path} is no file that can be read, but a pipe, a device or a broken link; remove it")
         try:
             clip = replace(parse(path.stem), path=path)
         except ValueError as error:

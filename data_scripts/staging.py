@@ -5,25 +5,19 @@ import errno
 import os
 import re
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from data_scripts.locks import Busy, lock
-
-__all__ = ["Busy", "claim", "scratch_folder", "standing", "what_stands", "whole_file", "whole_folder"]
+from data_scripts.locks import lock
+from data_scripts.terminal import say_aside
 
 EXCHANGE = 2  # RENAME_EXCHANGE of linux/fs.h
 UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)
-
-
 @contextmanager
-def claim(*outputs: Path, wait: float = 0.0, report: Callable[[str], None] = _say) -> Iterator[None]:
+def claim(*outputs: Path, wait: float = 0.0, report: Callable[[str], None] = say_aside) -> Iterator[None]:
     """Keeps other runs away from folders or files while the block runs, and first puts right what a killed run left there.
 
     Whoever works long on an output claims it before anything is done: the second run is refused at once, at no cost. Within
@@ -39,7 +33,7 @@ def claim(*outputs: Path, wait: float = 0.0, report: Callable[[str], None] = _sa
         ValueError: nothing can be written or locked there.
     """
     with ExitStack() as stack:
-        for output in sorted({_resolved(output) for output in outputs}):
+        for output in sorted({settled(output) for output in outputs}):
             _make_parent(output)
             if stack.enter_context(lock(output, wait)):
                 _recover(output, report)
@@ -47,22 +41,49 @@ def claim(*outputs: Path, wait: float = 0.0, report: Callable[[str], None] = _sa
 
 
 @contextmanager
-def whole_folder(output: Path, wait: float = 0.0, report: Callable[[str], None] = _say) -> Iterator[Path]:
+def whole_folder(output: Path, wait: float = 0.0, report: Callable[[str], None] = say_aside) -> Iterator[Path]:
     """A folder beside ``output`` that takes its place when the block ends well, and otherwise vanishes.
 
     Where the file system can, old and new change places in one step. Killed at any moment, ``output`` is there, old or new;
     on other file systems the next run puts it back. Arguments and errors are those of `claim`.
     """
-    output = _resolved(output)
+    output = settled(output)
+    check_place(output)
     with scratch_folder(output, wait, report) as staging:
         yield staging
         _take_place(staging, output)
 
 
 @contextmanager
-def scratch_folder(output: Path, wait: float = 0.0, report: Callable[[str], None] = _say) -> Iterator[Path]:
+def whole_files(
+    folder: Path, last: str, wait: float = 0.0, report: Callable[[str], None] = say_aside
+) -> Iterator[Path]:
+    """A hidden folder whose files take their places among those of ``folder`` when the block ends well.
+
+    Each file is whole at any moment; the set is when the one called ``last`` is new. Arguments and errors are otherwise those
+    of `claim`.
+    """
+    folder = settled(folder)
+    check_place(folder)
+    with scratch_folder(folder, wait, report) as staging:
+        yield staging
+        sync(staging)
+        folder.mkdir(exist_ok=True)
+        for path in sorted(staging.iterdir(), key=lambda path: (path.name == last, path.name)):
+            os.replace(path, folder / path.name)
+        _sync_one(folder)
+
+
+def check_place(output: Path) -> None:
+    """Raises ValueError where a folder cannot be replaced, because it is the root of a disk."""
+    if os.path.ismount(output):
+        raise ValueError(f"{output} is the root of a disk and cannot be replaced; name a folder in it")
+
+
+@contextmanager
+def scratch_folder(output: Path, wait: float = 0.0, report: Callable[[str], None] = say_aside) -> Iterator[Path]:
     """A hidden folder beside ``output`` that vanishes when the block ends; what a killed run left of it is cleared first."""
-    output = _resolved(output)
+    output = settled(output)
     with claim(output, wait=wait, report=report):
         staging = _staging(output)
         staging.mkdir()
@@ -73,9 +94,9 @@ def scratch_folder(output: Path, wait: float = 0.0, report: Callable[[str], None
 
 
 @contextmanager
-def whole_file(output: Path, wait: float = 0.0, report: Callable[[str], None] = _say) -> Iterator[Path]:
+def whole_file(output: Path, wait: float = 0.0, report: Callable[[str], None] = say_aside) -> Iterator[Path]:
     """As `whole_folder`, for a file: the block writes it under the name that it is given."""
-    output = _resolved(output)
+    output = settled(output)
     with claim(output, wait=wait, report=report):
         staging = _staging(output)
         try:
@@ -87,19 +108,32 @@ def whole_file(output: Path, wait: float = 0.0, report: Callable[[str], None] = 
             staging.unlink(missing_ok=True)
 
 
-def what_stands(output: Path) -> int | None:
+def what_stands(output: Path) -> tuple[int, int] | None:
     """What is at a path now, to be compared by `standing` later; None where nothing is."""
     with suppress(OSError):
-        return os.stat(output).st_ino
+        found = os.stat(output)
+        return found.st_ino, found.st_mtime_ns
     return None
 
 
-def standing(output: Path, before: int | None) -> str:
+def standing(output: Path, before: tuple[int, int] | None) -> str:
     """Says what became of an output since `what_stands` was asked."""
     now = what_stands(output)
     if now is None:
         return f"{output} was not written"
     return f"{output} is as it was" if now == before else f"{output} is whole and new"
+
+
+def settled(output: Path) -> Path:
+    """The path itself, not the links that lead to it: a link to a folder on another disk stays, its folder is replaced.
+
+    Raises:
+        ValueError: it has no name, as `/`.
+    """
+    output = Path(output).resolve()
+    if not output.name:
+        raise ValueError(f"{output} is no name for an output; name a folder in it")
+    return output
 
 
 def sync(path: Path) -> None:
@@ -119,14 +153,6 @@ def _sync_one(path: Path) -> None:
             raise
     finally:
         os.close(descriptor)
-
-
-def _resolved(output: Path) -> Path:
-    """The path itself, not the links that lead to it: a link to a folder on another disk stays, its folder is replaced."""
-    output = Path(output).resolve()
-    if not output.name or os.path.ismount(output):
-        raise ValueError(f"{output} is the root of a disk and cannot be replaced; name a folder in it")
-    return output
 
 
 def _make_parent(output: Path) -> None:

@@ -8,11 +8,12 @@
     uv run -m modeling.predict clip.wav --model you/model --revision 5d1c1c6e...            # a model on the Hub
 
 Any sampling rate, any number of channels. A file that cannot be read is reported and the rest go on; the exit status is
-then 1. A model brings its own code: it is run from a folder of yours, or from the Hub at the commit that you name.
+then 1. Answers go to `emotions.csv.partial` as they come, which is called `emotions.csv` when all are there: a run that was cut short
+goes on by the same command. A model brings its own code: it is run from a folder of yours, or from the Hub at the commit that you name.
 """
 
 import argparse
-import io
+import hashlib
 import json
 import math
 import re
@@ -20,14 +21,21 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from data_scripts.terminal import command, end_quietly_while_loading
+
+if __name__ == "__main__":
+    end_quietly_while_loading()
+
 import torch
 from tqdm import tqdm
 from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 from transformers.utils.logging import disable_progress_bar
 
+from data_scripts.staging import whole_file
 from modeling.explain import draw_evidence
-from modeling.predictions import Prediction, as_csv, as_json_lines, table, write_whole
+from modeling.predictions import Answers, Prediction
 from modeling.recordings import LONGEST, find_audio, read_waveform
+from modeling.tables_mel_cnn import printable
 
 CHECKPOINT = Path(__file__).parent / "checkpoint"
 BATCH = 60  # seconds of audio, padding included, in a batch
@@ -113,7 +121,23 @@ def predict(
         >>> predict(["clip.wav"], model, feature_extractor)[0].emotion  # doctest: +SKIP
         'happy'
     """
-    predictions: list[list[Prediction]] = [[] for _ in paths]
+    options = {"window": window, "hop": hop, "on_bad_file": on_bad_file, "on_file": on_file}
+    of_files = predict_each(paths, model, feature_extractor, **options)
+    return [prediction for of_file in of_files for prediction in of_file]
+
+
+def predict_each(
+    paths: Sequence[str | Path],
+    model,
+    feature_extractor,
+    *,
+    window: float | None = None,
+    hop: float | None = None,
+    on_bad_file: Callable[[Path, ValueError], None] | None = None,
+    on_file: Callable[[], None] = lambda: None,
+) -> Iterator[list[Prediction]]:
+    """As `predict`, file by file: yields the predictions of one after another, as they come."""
+    predictions: dict[int, list[Prediction]] = {}
     waiting: list[tuple[int, torch.Tensor]] = []
     rate = feature_extractor.sampling_rate
 
@@ -142,10 +166,11 @@ def predict(
             else:
                 waiting.append((number, waveform))
         on_file()
-        if sum(len(clip) for _, clip in waiting) > WAITING * rate:
+        if not waiting or sum(len(clip) for _, clip in waiting) > WAITING * rate:
             classify_waiting()
+            yield from (predictions.pop(done) for done in sorted(predictions))
     classify_waiting()
-    return [prediction for of_file in predictions for prediction in of_file]
+    yield from (predictions.pop(done) for done in sorted(predictions))
 
 
 def _batches(clips: list[tuple[int, torch.Tensor]], n_samples: int) -> Iterator[list[tuple[int, torch.Tensor]]]:
@@ -185,52 +210,58 @@ def main(arguments: list[str] | None = None) -> None:
     _check_output(parser, "--output", options.output, (".csv", ".jsonl"))
     _check_output(parser, "--explain", options.explain, (".png", ".svg", ".pdf"))
 
-    failures: list[str] = []
+    answers, failures = Answers(options.output, timeline=bool(options.window)), []
 
     def report(failure: str) -> None:
         failures.append(failure)
-        tqdm.write(f"modeling.predict: {failure}", file=sys.stderr)
+        tqdm.write(f"modeling.predict: {printable(failure)}", file=sys.stderr)
 
-    paths: list[Path] = []
-    for argument in options.paths:
-        try:
-            paths += find_audio(argument)
-        except ValueError as error:
-            report(str(error))
-    paths = list(dict.fromkeys(paths))
-    if options.explain and len(paths) != 1:
-        parser.error(f"--explain draws 1 file, but {len(paths)} were found")
-    if not paths:
+    with command(answers.kept, "modeling.predict"):
+        paths: list[Path] = []
+        for argument in options.paths:
+            try:
+                paths += find_audio(argument)
+            except ValueError as error:
+                report(str(error))
+        paths = list(dict.fromkeys(paths))
+        if options.explain and len(paths) != 1:
+            parser.error(f"--explain draws 1 file, but {len(paths)} were found")
+        if paths:
+            _answer(paths, options, answers, report)
+    if failures:
         sys.exit(1)
 
+
+def _answer(paths: list[Path], options: argparse.Namespace, answers: Answers, report: Callable[[str], None]) -> None:
     disable_progress_bar()
-    try:
-        model, feature_extractor = load_model(options.model, options.revision)
-    except ValueError as error:
-        sys.exit(f"modeling.predict: {error}")
-    with tqdm(total=len(paths), unit="file", disable=len(paths) < MANY) as progress:
-        predictions = predict(
-            paths,
+    model, feature_extractor = load_model(options.model, options.revision)
+    labels = list(model.config.id2label.values())
+    settings = {"--window": options.window, "--hop": options.hop, "--model": _version(options.model, options.revision)}
+    with answers.writing(labels, settings), tqdm(total=len(paths), unit="file", disable=len(paths) < MANY) as progress:
+        left = answers.left_of(paths)
+        progress.update(len(paths) - len(left))
+        for predictions in predict_each(
+            left,
             model,
             feature_extractor,
             window=options.window,
             hop=options.hop,
             on_bad_file=lambda path, error: report(f"{path}: {error}"),
             on_file=progress.update,
-        )
-    if options.output and predictions:
-        labels = list(model.config.id2label.values())
-        text = as_csv(predictions, labels) if options.output.suffix == ".csv" else as_json_lines(predictions)
-        write_whole(options.output, text.encode(errors="surrogateescape"))
-    elif predictions:
-        print(table(predictions, timeline=bool(options.window)))
-    if options.explain and predictions:
-        figure = draw_evidence(read_waveform(paths[0], feature_extractor), model, paths[0].name)
-        picture = io.BytesIO()
-        figure.savefig(picture, dpi=150, format=options.explain.suffix[1:])
-        write_whole(options.explain, picture.getvalue())
-    if failures:
-        sys.exit(1)
+        ):
+            answers.append(predictions)
+    if options.explain and answers.n_answered:
+        figure = draw_evidence(read_waveform(paths[0], feature_extractor), model, printable(paths[0].name))
+        with whole_file(options.explain) as picture:
+            figure.savefig(picture, dpi=150, format=options.explain.suffix[1:])
+
+
+def _version(model: str | Path, revision: str | None) -> str:
+    """What tells a model from another of its name: the commit on the Hub, or a folder's content."""
+    if revision is None:
+        files = [Path(model, name) for name in ("config.json", "preprocessor_config.json", "model.safetensors")]
+        revision = hashlib.sha256(b"".join(path.read_bytes() for path in files if path.is_file())).hexdigest()[:16]
+    return f"{model} ({revision})"
 
 
 def _seconds(text: str) -> float:

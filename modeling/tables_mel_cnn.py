@@ -28,12 +28,17 @@ def csv_bytes(rows: Iterable[Sequence], header: Sequence[str] | None = None) -> 
 
 def csv_rows(content: bytes) -> list[list[str]]:
     """The rows of a file that `csv_bytes` wrote, its header among them; a last line that is cut off is left out."""
-    text = content.decode("utf-8-sig", errors="ignore")
+    text = content[: csv_length(content)].decode("utf-8-sig")
+    return [[restored(cell) for cell in row] for row in csv.reader(io.StringIO(text, newline=""))]
+
+
+def csv_length(content: bytes) -> int:
+    """How many bytes of a file that was being written are whole rows."""
+    end = len(content)
     # A line break in quotes belongs to a cell; every quote in a cell is doubled, so they are even at the end of a row.
-    end = len(text)
-    while (end := text.rfind("\n", 0, end)) >= 0 and text.count('"', 0, end) % 2:
+    while (end := content.rfind(b"\n", 0, end)) >= 0 and content.count(b'"', 0, end) % 2:
         pass
-    return [[restored(cell) for cell in row] for row in csv.reader(io.StringIO(text[: end + 1], newline=""))]
+    return end + 1
 
 
 def defused(cell: object) -> object:

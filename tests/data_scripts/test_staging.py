@@ -22,7 +22,7 @@ N_FILES = 5
 WRITER = """
 import os, signal, sys, time
 from pathlib import Path
-from data_scripts import staging
+from data_scripts import locks, staging
 
 output, text, step, exchange, wait = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4], float(sys.argv[5])
 if exchange == "no":
@@ -46,7 +46,7 @@ try:
     with staging.whole_folder(output, wait=wait) as folder:
         for number in range(5):
             (folder / f"{number}.txt").write_text(text)
-except staging.Busy as error:
+except locks.Busy as error:
     sys.exit(str(error))
 """
 
@@ -247,9 +247,10 @@ def test_a_disk_without_locks(tmp_path, monkeypatch):
 
 
 def test_the_root_of_a_disk_is_not_replaced(tiny_disk):
-    for output in (tiny_disk, Path("/")):
-        with pytest.raises(ValueError, match="root of a disk"):
-            write(output, "new")
+    with pytest.raises(ValueError, match="root of a disk"):
+        write(tiny_disk, "new")
+    with pytest.raises(ValueError, match="/ is no name"):
+        write(Path("/"), "new")
 
 
 def test_what_a_link_leads_to_is_replaced_and_the_link_stays(tmp_path):

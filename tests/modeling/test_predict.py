@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import huggingface_hub
 import numpy as np
@@ -55,7 +56,7 @@ def run(capsys, folder, *arguments) -> tuple[str, str, int]:
 
 
 def read_rows(name: str) -> list[dict]:
-    lines = Path(name).read_text().splitlines()
+    lines = Path(name).read_text(encoding="utf-8-sig").splitlines()
     return list(csv.DictReader(lines)) if name.endswith(".csv") else [json.loads(line) for line in lines]
 
 
@@ -168,17 +169,67 @@ def test_nothing_is_written_where_nothing_was_heard(recordings, folder, capsys):
     assert run(capsys, folder, "absent.wav")[2] == 1
 
 
-def test_interrupted_writing_leaves_what_was_there(recordings, folder, capsys, monkeypatch):
-    (recordings / "out.csv").write_text("from before")
+@pytest.mark.parametrize("name", ["out.csv", "out.jsonl"])
+def test_an_interrupted_run_keeps_its_answers_and_goes_on(recordings, folder, capsys, monkeypatch, name):
+    (recordings / name).write_text("from before")
+    monkeypatch.setattr(script, "WAITING", 0.1)  # every file is heard as it comes
+    read_waveform = script.read_waveform
 
-    def interrupt(*_):
-        raise KeyboardInterrupt
+    def interrupt(path, *arguments):
+        if path.name == "c.ogg":
+            raise KeyboardInterrupt
+        return read_waveform(path, *arguments)
 
-    monkeypatch.setattr("pathlib.Path.replace", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        run(capsys, folder, "clips", "--output", "out.csv")
-    assert (recordings / "out.csv").read_text() == "from before"
-    assert len(list(recordings.iterdir())) == 2
+    monkeypatch.setattr(script, "read_waveform", interrupt)
+    _, said, status = run(capsys, folder, "clips", "--output", name)
+    assert status == 1 and said.startswith("interrupted; 2 of 3 files are answered, in ") and "same command" in said
+    assert (recordings / name).read_text() == "from before"
+    partial = (recordings / f"{name}.partial").read_bytes()
+    assert b"clips/a.wav" in partial
+    (recordings / f"{name}.partial").write_bytes(partial + b"clips/c.ogg,0.0,2")  # killed in the middle of a line
+
+    monkeypatch.setattr(script, "read_waveform", read_waveform)
+    _, said, status = run(capsys, folder, "clips", "--output", name, "--window", "1")
+    assert status == 1 and "holds answers of an earlier run with --window None, this one has 1.0" in said
+    read = Mock(side_effect=read_waveform)
+    monkeypatch.setattr(script, "read_waveform", read)
+    assert run(capsys, folder, "clips", "--output", name)[2] == 0
+    assert read.call_count == 1
+    assert [row["path"] for row in read_rows(name)] == ["clips/B.FLAC", "clips/a.wav", "clips/deep/c.ogg"]
+    resumed = (recordings / name).read_bytes()
+    assert run(capsys, folder, "clips", "--output", name)[2] == 0
+    assert (recordings / name).read_bytes() == resumed  # as if nothing had come in between
+    assert sorted(path.name for path in recordings.iterdir()) == ["clips", name]
+
+
+def test_an_interrupted_table_is_printed_as_far_as_it_goes(recordings, folder, capsys, monkeypatch):
+    monkeypatch.setattr(script, "WAITING", 0.1)
+    monkeypatch.setattr(script, "read_waveform", Mock(side_effect=[torch.zeros(16_000), KeyboardInterrupt]))
+    printed, said, status = run(capsys, folder, "clips")
+    assert status == 1 and "B.FLAC" in printed and said.startswith("interrupted; 1 of 3 files are answered, above")
+
+
+def test_a_full_disk_keeps_the_answers(recordings, folder, capsys, monkeypatch, tiny_disk):
+    monkeypatch.setattr(script, "WAITING", 0.1)
+    with pytest.raises(OSError), open(tiny_disk / "ballast", "wb") as ballast:
+        while True:
+            ballast.write(bytes(512))
+    _, said, status = run(capsys, folder, "clips", "--output", tiny_disk / "out.csv")
+    assert status == 1 and "disk is full" in said and len(said.splitlines()) == 1
+    (tiny_disk / "ballast").unlink()
+    assert run(capsys, folder, "clips", "--output", tiny_disk / "out.csv")[2] == 0
+    assert len(read_rows(str(tiny_disk / "out.csv"))) == 3
+
+
+def test_names_that_mean_harm(recordings, folder, capsys):
+    shutil.move("clips/a.wav", "clips/\x1b[2J\ta.wav")
+    shutil.copy("clips/B.FLAC", "=B.FLAC")
+    printed, _, _ = run(capsys, folder, "clips", "=B.FLAC")
+    assert "\x1b" not in printed and r"\x1b[2J\ta.wav" in printed
+    Path("clips/\x1b]0;.wav").write_bytes(b"no sound")
+    assert "\x1b" not in run(capsys, folder, "clips")[1]
+    run(capsys, folder, "=B.FLAC", "--output", "out.csv")
+    assert Path("out.csv").read_bytes().splitlines()[1].startswith(b"'=B.FLAC,")
 
 
 def test_timeline(recordings, folder, loaded, capsys):
