@@ -27,10 +27,13 @@ from transformers.utils.logging import disable_progress_bar
 
 from modeling.explain import draw_evidence
 from modeling.predictions import Prediction, as_csv, as_json_lines, table, write_whole
-from modeling.recordings import LONGEST, find_audio, read_waveform
+from modeling.recording_mel_cnn import LONGEST, read_recording
+from modeling.recordings import find_audio
 
 CHECKPOINT = Path(__file__).parent / "checkpoint"
 BATCH = 60  # seconds of audio, padding included, in a batch
+LONGEST_TIMELINE = 4 * 3600  # seconds
+TIMELINE = "--window 3 --hop 1 gives a timeline of it."
 WAITING = 600  # seconds of audio that wait for others of their length
 MANY = 10  # files from which on progress is shown
 
@@ -129,7 +132,8 @@ def predict(
 
     for number, path in enumerate(map(Path, paths)):
         try:
-            waveform = read_waveform(path, feature_extractor, math.inf if window else LONGEST)
+            limit, remedy = (LONGEST_TIMELINE, "Cut it into pieces.") if window else (LONGEST, TIMELINE)
+            waveform = torch.from_numpy(read_recording(path, rate, limit, remedy=remedy).waveform)
         except ValueError as error:
             if on_bad_file is None:
                 raise
@@ -215,7 +219,7 @@ def main(arguments: list[str] | None = None) -> None:
             feature_extractor,
             window=options.window,
             hop=options.hop,
-            on_bad_file=lambda path, error: report(f"{path}: {error}"),
+            on_bad_file=lambda path, error: report(str(error)),
             on_file=progress.update,
         )
     if options.output and predictions:
@@ -225,7 +229,8 @@ def main(arguments: list[str] | None = None) -> None:
     elif predictions:
         print(table(predictions, timeline=bool(options.window)))
     if options.explain and predictions:
-        figure = draw_evidence(read_waveform(paths[0], feature_extractor), model, paths[0].name)
+        waveform = torch.from_numpy(read_recording(paths[0], feature_extractor.sampling_rate).waveform)
+        figure = draw_evidence(waveform, model, paths[0].name)
         picture = io.BytesIO()
         figure.savefig(picture, dpi=150, format=options.explain.suffix[1:])
         write_whole(options.explain, picture.getvalue())
