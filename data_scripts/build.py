@@ -35,7 +35,7 @@ from data_scripts.schema import EMOTIONS, FEATURES, SAMPLING_RATE, SPLITS, VOTED
 from data_scripts.source_files import is_synthetic
 from data_scripts.splits import split_of
 from data_scripts.staging import claim, settled, standing, what_stands, whole_folder
-from data_scripts.terminal import command, say
+from data_scripts.terminal import command, listed, say
 from data_scripts.verify import altered_tables
 from modeling.tables_mel_cnn import csv_bytes
 
@@ -137,7 +137,7 @@ def write_tables(clips: dict[str, Sequence[Clip]], folder: Path, n_workers: int)
     Returns:
         (corpus, split) -> bytes of the Arrow table, as ``datasets`` counts them; splits without clips are left out.
     """
-    num_bytes = {}
+    num_bytes, faults = {}, []
     n_clips = sum(map(len, clips.values()))
     with (
         ThreadPoolExecutor(n_workers) as pool,
@@ -152,26 +152,47 @@ def write_tables(clips: dict[str, Sequence[Clip]], folder: Path, n_workers: int)
                 if part:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     place = {"path": path.relative_to(folder).as_posix(), "split": split}
-                    num_bytes[corpus, split] = write_parquet(part, path, place, table, pool, progress)
+                    num_bytes[corpus, split] = write_parquet(part, path, place, table, pool, progress, faults)
+    if faults:
+        raise ValueError(listed(faults))
     return num_bytes
 
 
 def write_parquet(
-    clips: Sequence[Clip], path: Path, place: dict, table: BinaryIO, pool: ThreadPoolExecutor, progress: tqdm
+    clips: Sequence[Clip],
+    path: Path,
+    place: dict,
+    table: BinaryIO,
+    pool: ThreadPoolExecutor,
+    progress: tqdm,
+    faults: list[str],
 ) -> int:
-    """Writes one split of one corpus group by group, so that memory does not grow with it; returns its Arrow bytes."""
+    """Writes one split of one corpus group by group, so that memory does not grow with it; returns its Arrow bytes.
+
+    What is wrong with a recording is added to ``faults``, and the others go on, so that all faults are found at once.
+    """
     with ParquetWriter(features=FEATURES, path=str(path), writer_batch_size=ROWS_PER_GROUP) as writer:
         for start in range(0, len(clips), ROWS_PER_GROUP):
             group = clips[start : start + ROWS_PER_GROUP]
             rows = []
-            for row in pool.map(encode, group):
-                rows.append(row)
+            for row in pool.map(encode_or_say, group):
+                (faults if isinstance(row, str) else rows).append(row)
                 progress.update()
+            if faults:  # what is written is thrown away
+                continue
             writer.write_table(pa.Table.from_pylist(rows, schema=FEATURES.arrow_schema))
             for index, (clip, row) in enumerate(zip(group, rows, strict=True), start):
                 cells = csv_row(clip, row) | place | {"row": index}
                 table.write(csv_bytes([[cells.get(name) for name in CSV_COLUMNS]]))
         return writer.finalize()[1]
+
+
+def encode_or_say(clip: Clip) -> dict | str:
+    """As `encode`; or what is wrong with the recording."""
+    try:
+        return encode(clip)
+    except ValueError as error:
+        return str(error)
 
 
 def encode(clip: Clip) -> dict:

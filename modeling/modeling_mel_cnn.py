@@ -9,6 +9,7 @@ from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
 from transformers.utils import is_tracing
 
+from .checks_mel_cnn import check_amplitude, check_input, check_recording
 from .configuration_mel_cnn import MelCNNConfig
 from .layers_mel_cnn import AttentiveStatisticsPooling, FlattenPooling, LogMel, PlainEncoder, ResidualEncoder
 from .streaming_mel_cnn import MelCNNStream
@@ -76,15 +77,17 @@ class MelCNNModel(MelCNNPreTrainedModel):
             `last_hidden_state` as the last of these stages, `pooler_output` of shape `(batch, embedding_size)`.
 
         Raises:
-            ValueError: A shape is wrong, a clip has no real sample, or the padding is on the left.
+            ValueError: A shape is wrong, a clip has no real sample, the padding is on the left, or a real sample is not finite
+                or far above full scale.
         """
-        _check_input(input_values, attention_mask)
+        check_input(input_values, attention_mask)
         if attention_mask is not None:
             # A clip alone has no padding; without a mask it takes a tenth less time.
             if not is_tracing(attention_mask) and attention_mask.all():
                 attention_mask = None
             else:
-                input_values = input_values * attention_mask
+                input_values = input_values.masked_fill(attention_mask == 0, 0.0)  # whatever stands there, NaN included
+        check_amplitude(input_values)
         spectrogram, frame_mask = self.log_mel(input_values, attention_mask)
         hidden_states = self.encoder(spectrogram.to(self.dtype), frame_mask)
         pooled = self.pooling(*hidden_states[-1])
@@ -110,6 +113,28 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(self.mel_cnn.pooling.embedding_size, config.num_labels)
         self.post_init()
+
+    @classmethod
+    def from_pretrained(cls, *args, output_loading_info: bool = False, **kwargs):
+        """As in [`PreTrainedModel`]. A new head is not calibrated: it does not keep the temperature and threshold of the old.
+
+        Raises:
+            ValueError: Weights are NaN or infinite.
+        """
+        model, info = super().from_pretrained(*args, output_loading_info=True, **kwargs)
+        replaced = {
+            *info["missing_keys"],
+            *(key if isinstance(key, str) else key[0] for key in info["mismatched_keys"]),
+        }
+        if any(key.startswith("classifier.") for key in replaced):
+            model.config.calibration_temperature = kwargs.get("calibration_temperature", 1.0)
+            model.config.unsure_threshold = kwargs.get("unsure_threshold", 0.0)
+        for name, weights in model.state_dict().items():
+            if not weights.is_meta and not weights.isfinite().all():
+                raise ValueError(
+                    f"{name} holds weights that are NaN or infinite: the checkpoint is damaged. Train it again."
+                )
+        return (model, info) if output_loading_info else model
 
     def forward(
         self,
@@ -166,9 +191,10 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
             Start and end of every window in seconds `(n_windows, 2)`, and its probabilities `(n_windows, num_labels)`.
 
         Raises:
-            ValueError: `window` or `hop` is shorter than one sample.
+            ValueError: `window` or `hop` is not finite or shorter than one sample, or the waveform is not one of mono sound.
         """
         waveform = torch.as_tensor(waveform)
+        check_recording(waveform, window, hop)
         window_length, hop_length = (round(seconds * self.config.sampling_rate) for seconds in (window, hop))
         if min(window_length, hop_length) < 1:
             raise ValueError(f"window is {window} s and hop {hop} s; both must be at least one sample long.")
@@ -187,6 +213,7 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
         """A microphone's end: push samples of any length, get answers; its arguments are those of [`MelCNNStream`]."""
         return MelCNNStream(self, sampling_rate, **options)
 
+    @torch.inference_mode(False)
     @torch.enable_grad()
     def saliency(
         self, input_values: torch.Tensor, attention_mask: torch.Tensor | None = None, label: int | None = None
@@ -205,9 +232,10 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
         """
         if label is not None and not 0 <= label < self.config.num_labels:
             raise ValueError(f"label is {label}, but the model has {self.config.num_labels} labels, from 0.")
-        input_values = (
-            input_values.detach().requires_grad_()
-        )  # a frozen model has no other tensor that wants a gradient
+        # Copies, because what was made in inference mode takes no part in gradients; wanted of the input, because a frozen
+        # model has no other tensor that wants one.
+        input_values = input_values.detach().clone().requires_grad_()
+        attention_mask = None if attention_mask is None else attention_mask.clone()
         outputs = self.mel_cnn(input_values, attention_mask, return_dict=True)
         features = outputs.last_hidden_state
         logits = self.classifier(outputs.pooler_output)
@@ -219,30 +247,6 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
         evidence = F.interpolate(evidence, (self.config.n_mels, n_heard), mode="bilinear").squeeze(1)
         evidence = F.pad(evidence, (0, n_frames - n_heard))
         return evidence / evidence.amax((1, 2), keepdim=True).clamp(min=torch.finfo(evidence.dtype).tiny)
-
-
-def _check_input(input_values: torch.Tensor, attention_mask: torch.Tensor | None) -> None:
-    if input_values.ndim != 2 or input_values.shape[1] == 0 or not input_values.is_floating_point():
-        raise ValueError(
-            f"input_values is {input_values.dtype} of shape {tuple(input_values.shape)}, but floating-point waveforms of "
-            "shape (batch, n_samples) with at least 1 sample are needed: use the feature extractor."
-        )
-    if attention_mask is None:
-        return
-    if attention_mask.shape != input_values.shape:
-        raise ValueError(
-            f"attention_mask has shape {tuple(attention_mask.shape)}, input_values {tuple(input_values.shape)}; "
-            "they must agree: use the mask that the feature extractor returned with these values."
-        )
-    if is_tracing(attention_mask):
-        return
-    real = attention_mask.bool()
-    bad = ~real[:, 0] | (real[:, 1:] & ~real[:, :-1]).any(-1)
-    if bad.any():
-        raise ValueError(
-            f"{int(bad.sum())} of {len(bad)} clips have a mask of 0 before a 1, or no 1 at all: they are empty or padded "
-            'on the left. Drop empty clips and pad on the right (padding_side="right").'
-        )
 
 
 def _or_config(value: bool | None, default: bool) -> bool:

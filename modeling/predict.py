@@ -15,7 +15,6 @@ there: a run that was cut short goes on by the same command. Whole datasets are 
 
 import argparse
 import hashlib
-import json
 import math
 import re
 import sys
@@ -37,13 +36,14 @@ from data_scripts.staging import whole_file
 from modeling.embeddings import SUFFIXES, write_embeddings
 from modeling.engine import Heard, Listener, listen, n_processors
 from modeling.explain import draw_evidence
+from modeling.loading import in_plain_words, modules_elsewhere
 from modeling.predictions import Answers, Prediction, in_utf8
 from modeling.recording_mel_cnn import CUT, LONGEST, read_recording
 from modeling.recordings import find_audio
 from modeling.tables_mel_cnn import printable
 
 CHECKPOINT = Path(__file__).parent / "checkpoint"
-LONGEST_TIMELINE = 4 * 3600  # seconds
+LONGEST_TIMELINE = 2 * 3600  # seconds; they take 460 MB, however small the file is
 TIMELINE = "--window 3 --hop 1 gives a timeline of it."
 TOGETHER = 32  # files that a process hears at once
 MANY = 10  # files from which on progress is shown
@@ -70,30 +70,21 @@ def load_model(name: str | Path = CHECKPOINT, revision: str | None = None):
         if not folder.is_dir() and str(name).count("/") == 1:
             remedy += f"; for the Hub's {name}, add --revision and the commit whose code you trust"
         raise ValueError(f"there is no model in {folder}: {remedy}")
-    if revision is None and (modules := _modules_elsewhere(folder)):
+    if revision is None and (modules := modules_elsewhere(folder)):
         raise ValueError(
             f"the model in {folder} would run {', '.join(modules)} from the Hub: add --revision and the commit of that "
             "code which you trust"
         )
     options = {"trust_remote_code": True, "revision": revision, "code_revision": revision}
-    try:
+    with in_plain_words(name):
         model, report = AutoModelForAudioClassification.from_pretrained(str(name), output_loading_info=True, **options)
         feature_extractor = AutoFeatureExtractor.from_pretrained(str(name), **options)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ValueError(f"the model {name} cannot be loaded: {error}") from error
     if not hasattr(model, "timeline"):
         raise ValueError(f"the model {name} is a {model.config.model_type}, but a mel_cnn is needed")
     if report["missing_keys"]:
         raise ValueError(f"the model {name} lacks {', '.join(sorted(report['missing_keys']))}: it would guess")
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
     return model.eval().to(device), feature_extractor
-
-
-def _modules_elsewhere(folder: Path) -> list[str]:
-    """Code that a folder's configurations name in a repository on the Hub, such as `owner/name--module.Class`."""
-    texts = [path.read_text() for path in folder.glob("*config.json")]
-    targets = {target for text in texts for target in json.loads(text).get("auto_map", {}).values()}
-    return sorted(target for target in targets if "--" in target)
 
 
 def predict(

@@ -15,6 +15,7 @@ from modeling.modeling_mel_cnn import MelCNNForAudioClassification, MelCNNModel
 from tests.modeling.tiny import EMOTIONS, save_checkpoint, tiny_model, voice
 
 FILES = {
+    "checks_mel_cnn.py",
     "config.json",
     "configuration_mel_cnn.py",
     "decoding_mel_cnn.py",
@@ -24,6 +25,9 @@ FILES = {
     "modeling_mel_cnn.py",
     "preprocessor_config.json",
     "recording_mel_cnn.py",
+    "speech_mel_cnn.py",
+    "streaming_mel_cnn.py",
+    "tables_mel_cnn.py",
 }
 
 ELSEWHERE = """
