@@ -37,7 +37,7 @@ from transformers import EarlyStoppingCallback, HfArgumentParser, set_seed
 from data_scripts.staging import what_stands, whole_files
 from modeling.configuration_mel_cnn import MelCNNConfig
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
-from modeling.loading import in_plain_words
+from modeling.model_files import in_plain_words
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training import report
 from modeling.training.augmentation import Augmentation

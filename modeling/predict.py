@@ -36,7 +36,7 @@ from data_scripts.staging import whole_file
 from modeling.embeddings import SUFFIXES, write_embeddings
 from modeling.engine import Heard, Listener, listen, n_processors
 from modeling.explain import draw_evidence
-from modeling.loading import in_plain_words, modules_elsewhere
+from modeling.model_files import in_plain_words, modules_elsewhere
 from modeling.predictions import Answers, Prediction, in_utf8
 from modeling.recording_mel_cnn import CUT, LONGEST, read_recording
 from modeling.recordings import find_audio

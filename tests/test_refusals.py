@@ -64,7 +64,7 @@ OWN_DATA = {  # what is made, and what is said of it
     "one clip": (lambda: own(Path("x"), {"a/1.wav": voice(0.2), "b/2.wav": voice(0.2)}), "has 1 clip, but 2"),
     "stray": (lambda: own(Path("x"), VOICES | {"c.wav": voice(0.2)}), r"c\.wav lies beside"),
     "too deep": (lambda: own(Path("x"), {"a/b/c/1.wav": voice(0.2)}), "lies 3 folders deep"),
-    "no audio": (lambda: own(Path("x"), {"a/1.txt": b"x"}), "cannot be read as a dataset"),
+    "no audio": (lambda: own(Path("x"), {"a/1.txt": b"x"}), "x holds no recording, but \\.txt"),
     "hidden": (lambda: saved(Path("x"), audio=["1.wav"] * 2, label=[-1, -1], features=LABELS), "have no label"),
     "lists": (lambda: saved(Path("x"), audio=["1.wav"] * 2, label=[["a"], ["b"]]), "holds list"),
     "missing": (lambda: saved(Path("x"), audio=["1.wav"] * 4, label=["a", "b"] * 2), "4 of 4 clips .*is not there"),

@@ -27,6 +27,7 @@ SPLIT_FOLDERS = {name: str(split) for split, names in SPLIT_KEYWORDS.items() for
 TABLES = (".csv", ".tsv", ".jsonl")
 PATH_COLUMNS = ("file_name", "path", "file", "filename", "audio_path", "file_path", "wav")  # beside --audio_column_name
 BUILT = (".parquet", ".arrow", ".tar")  # files that `load_dataset` reads whole
+READ_BY_DATASETS = (".json", ".jsonl", ".csv", ".tsv", ".zip", ".gz")
 FORMS = (
     "folders of audio named as their classes, a table (.csv, .tsv, .jsonl) with the paths and labels of recordings, a dataset "
     "saved by save_to_disk or as Parquet, or the name of a dataset on the Hub"
@@ -64,7 +65,10 @@ def load_splits(name: str, config: str | None, audio_column: str, report: Callab
         return _load_tables(tables, path, audio_column, report)
     if any(is_audio_name(file.name) for file in files):
         return _load_folder_of_classes(path, files, report)
-    return _load(name, config, name)
+    if any(file.suffix.lower() in READ_BY_DATASETS for file in files) or Path(path, f"{path.name}.py").is_file():
+        return _load(name, config, name)
+    kinds = ", ".join(sorted({file.suffix.lower() or file.name for file in files})) or "nothing at all"
+    raise ValueError(f"--dataset_name {name} holds no recording, but {kinds}. Name {FORMS}.")
 
 
 def load_card(dataset_name: str) -> dict:

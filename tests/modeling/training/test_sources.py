@@ -218,7 +218,7 @@ def test_what_is_no_dataset_is_refused_in_a_line_of_the_users(tmp_path, monkeypa
     Path("bare.csv").write_text("audio,label\n")
     for name, fact in [
         ("letter.txt", r"letter\.txt is a file that ends in '\.txt'\. Name folders of audio"),
-        ("empty", "empty cannot be read as a dataset"),
+        ("empty", "empty holds no recording, but nothing at all"),
         ("script", "script brings a script that would load it|script cannot be read as a dataset"),
         ("torn.parquet", r"torn\.parquet cannot be read as a dataset"),
         ("saved", "saved was saved by save_to_disk, but is not whole"),

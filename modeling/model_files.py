@@ -36,7 +36,8 @@ def modules_elsewhere(folder: Path) -> list[str]:
     """Code that a folder's configurations name in a repository on the Hub, such as `owner/name--module.Class`."""
     targets = []
     for path in folder.glob("*config.json"):
-        for target in (_settings(path).get("auto_map") or {}).values():
+        auto_map = _settings(path).get("auto_map")
+        for target in auto_map.values() if isinstance(auto_map, dict) else ():
             targets += target if isinstance(target, list) else [target]
     return sorted({target for target in targets if isinstance(target, str) and "--" in target})
 
