@@ -62,7 +62,7 @@ class Listener:
     """A model and how it is to listen.
 
     Args:
-        model, feature_extractor: As `modeling.loading.load_model` returns them.
+        model, feature_extractor: As `modeling.loading.load_model` returns them. The model's order in memory may change.
         window, hop: Length and step of the windows of a timeline, seconds; without them a recording is one clip.
         longest: What is heard of one recording, seconds; longer ones are a problem.
         too_long: What the problem says is to be done about it.
@@ -78,6 +78,11 @@ class Listener:
     too_long: str = "Cut it into pieces."
     embeddings: bool = False
     dtype: torch.dtype = torch.float32
+
+    def __post_init__(self):
+        # A sixth faster on a CPU; with fewer channels oneDNN writes past its memory (oneDNN's issue 6035).
+        if self.model is not None and self.model.device.type == "cpu" and self.model.config.width >= 16:
+            self.model.to(memory_format=torch.channels_last)
 
     def decode(self, sources: Sequence[Source]) -> Iterator[np.ndarray | str]:
         """Waveforms, or sentences that say what is wrong with a recording."""
