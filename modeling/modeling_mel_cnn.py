@@ -3,14 +3,21 @@
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torchaudio.transforms import MelScale, Spectrogram
 from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
 from transformers.utils import is_tracing
 
 from .configuration_mel_cnn import MelCNNConfig
-from .layers_mel_cnn import AttentiveStatisticsPooling, FlattenPooling, LogMel, PlainEncoder, ResidualEncoder
+from .layers_mel_cnn import (
+    AttentiveStatisticsPooling,
+    FlattenPooling,
+    LogMel,
+    MelScale,
+    PlainEncoder,
+    PowerSpectrogram,
+    ResidualEncoder,
+)
 
 
 class MelCNNPreTrainedModel(PreTrainedModel):
@@ -29,7 +36,7 @@ class MelCNNPreTrainedModel(PreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module):
-        if isinstance(module, (Spectrogram, MelScale)):
+        if isinstance(module, (PowerSpectrogram, MelScale)):
             fresh = next(part for part in LogMel(self.config).modules() if type(part) is type(module))
             for name, value in fresh.named_buffers():
                 init.copy_(module.get_buffer(name), value)

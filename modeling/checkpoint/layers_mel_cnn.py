@@ -1,10 +1,12 @@
 """Layers of the mel-spectrogram CNN, in the order in which a clip passes them."""
 
+from collections import OrderedDict
+
+import numpy as np
 import torch
 import torch.nn.functional as F
-import torchaudio
 from torch import nn
-from transformers.modeling_utils import local_torch_dtype
+from transformers.audio_utils import mel_filter_bank
 
 from .configuration_mel_cnn import MelCNNConfig
 
@@ -15,18 +17,9 @@ class LogMel(nn.Module):
     def __init__(self, config: MelCNNConfig):
         super().__init__()
         self.config = config
-        # from_pretrained builds on the meta device and in its dtype, in which the filterbank cannot be computed.
-        with torch.device("cpu"), local_torch_dtype(torch.float32):
-            self.mel_spectrogram = torchaudio.transforms.MelSpectrogram(
-                sample_rate=config.sampling_rate,
-                n_fft=config.n_fft,
-                win_length=config.win_length,
-                hop_length=config.hop_length,
-                n_mels=config.n_mels,
-                f_min=config.f_min,
-                f_max=config.f_max,
-                pad_mode="constant",  # "reflect" would make the last frames depend on the padding
-            )
+        self.mel_spectrogram = nn.Sequential(
+            OrderedDict(spectrogram=PowerSpectrogram(config), mel_scale=MelScale(config))
+        )
 
     def forward(self, waveform: torch.Tensor, attention_mask: torch.Tensor | None = None):
         """Returns the spectrogram and its mask `(batch, 1, n_frames)`, or None where all are real."""
@@ -51,6 +44,44 @@ class LogMel(nn.Module):
             return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
 
         return super()._apply(keep_dtype, recurse)
+
+
+class PowerSpectrogram(nn.Module):
+    """Power of every frequency, in frames that are centred on multiples of the hop: `(batch, n_bins, n_frames)`.
+
+    Of torch alone: torchaudio's own is not exported strictly, and its squared absolute value takes half as long again.
+    """
+
+    def __init__(self, config: MelCNNConfig):
+        super().__init__()
+        self.config = config
+        # from_pretrained builds on the meta device and in its dtype, in which these numbers cannot be computed.
+        self.register_buffer("window", torch.hann_window(config.win_length, dtype=torch.float32, device="cpu"))
+
+    def forward(self, waveform: torch.Tensor) -> torch.Tensor:
+        spectrum = torch.stft(
+            waveform,
+            self.config.n_fft,
+            self.config.hop_length,
+            self.config.win_length,
+            self.window,
+            pad_mode="constant",  # "reflect" would make the last frames depend on the padding
+            return_complex=True,
+        )
+        return spectrum.real.square() + spectrum.imag.square()
+
+
+class MelScale(nn.Module):
+    """`(batch, n_bins, n_frames)` to `(batch, n_mels, n_frames)`: triangles of height one on HTK's scale."""
+
+    def __init__(self, config: MelCNNConfig):
+        super().__init__()
+        edges = (config.f_min, config.f_max, config.sampling_rate)
+        filters = mel_filter_bank(config.n_fft // 2 + 1, config.n_mels, *edges, dtype=np.float32)
+        self.register_buffer("fb", torch.from_numpy(filters))
+
+    def forward(self, power: torch.Tensor) -> torch.Tensor:
+        return (power.transpose(1, 2) @ self.fb).transpose(1, 2)
 
 
 class ResidualEncoder(nn.Module):

@@ -4,6 +4,7 @@ import librosa
 import numpy as np
 import pytest
 import torch
+import torchaudio
 
 from modeling.configuration_mel_cnn import MelCNNConfig
 from modeling.layers_mel_cnn import LogMel, ResidualBlock
@@ -32,6 +33,27 @@ def test_log_mel_equals_librosa(options):
     assert mask is None
     # Both compute in single precision; a thousandth of log_mel_std is 0.02 dB.
     np.testing.assert_allclose(spectrogram[0].numpy(), expected, atol=1e-3)
+
+
+def test_mel_spectrogram_equals_torchaudio():
+    """Published checkpoints learned from torchaudio's, which carries the same names."""
+    config = MelCNNConfig()
+    theirs = torchaudio.transforms.MelSpectrogram(
+        sample_rate=config.sampling_rate,
+        n_fft=config.n_fft,
+        win_length=config.win_length,
+        hop_length=config.hop_length,
+        n_mels=config.n_mels,
+        f_min=config.f_min,
+        f_max=config.f_max,
+        pad_mode="constant",
+    )
+    ours = LogMel(config).mel_spectrogram
+    # Their filters were computed in single precision, ours in double.
+    torch.testing.assert_close(ours.mel_scale.fb, theirs.mel_scale.fb, atol=1e-5, rtol=0)
+    ours.load_state_dict(theirs.state_dict())
+    waveform = torch.from_numpy(voice(1.0))[None]
+    torch.testing.assert_close(ours(waveform), theirs(waveform), atol=0, rtol=1e-5)
 
 
 def test_every_band_hears_something():

@@ -148,6 +148,15 @@ def test_compiled_model_agrees():
         torch.testing.assert_close(compiled(**inputs).logits, model(**inputs).logits, atol=1e-4, rtol=0)
 
 
+def test_one_graph_without_a_break(model):
+    """What strict export, and a compiler that is to see the whole model, both need."""
+    inputs = batch(0.5, 1.0)
+    exported = torch.export.export(model, (), inputs, strict=True).module()
+    torch.testing.assert_close(exported(**inputs).logits, model(**inputs).logits)
+    whole = torch.compile(model, fullgraph=True, backend="eager")
+    torch.testing.assert_close(whole(**inputs).logits, model(**inputs).logits)
+
+
 @pytest.mark.filterwarnings("ignore")  # a trace takes sizes for constants, and says so
 def test_traced_model_minds_padding(model):
     unpadded, padded = batch(1.0, 1.0), batch(0.5, 1.0)
