@@ -10,6 +10,8 @@ from transformers.audio_utils import mel_filter_bank
 
 from .configuration_mel_cnn import MelCNNConfig
 
+LOWEST_LEVEL = 1e-6  # of mel power; some 90 dB below full scale, where 16 bits end and there is nothing to raise
+
 
 class LogMel(nn.Module):
     """Normalised log-mel spectrogram: `(batch, n_samples)` to `(batch, n_mels, n_frames)`, always in float32."""
@@ -27,14 +29,15 @@ class LogMel(nn.Module):
             waveform, attention_mask = F.pad(waveform, (0, self.config.window_length - waveform.shape[1])), None
         with torch.autocast(waveform.device.type, enabled=False):
             power = self.mel_spectrogram(waveform.float())
-            log_mel = torch.log(power + self.config.log_floor)
+            frame_mask = None
+            if attention_mask is not None:
+                n_real_frames = attention_mask.long().sum(-1) // self.config.hop_length + 1
+                frames = torch.arange(power.shape[-1], device=power.device)
+                frame_mask = (frames < n_real_frames[:, None])[:, None, :].to(power.dtype)
+                power = power * frame_mask
+            log_mel = torch.log(power / level(power) + self.config.log_floor)
         spectrogram = (log_mel - self.config.log_mel_mean) / self.config.log_mel_std
-        if attention_mask is None:
-            return spectrogram, None
-        n_real_frames = attention_mask.long().sum(-1) // self.config.hop_length + 1
-        frames = torch.arange(spectrogram.shape[-1], device=spectrogram.device)
-        frame_mask = (frames < n_real_frames[:, None])[:, None, :].to(spectrogram.dtype)
-        return spectrogram * frame_mask, frame_mask
+        return (spectrogram if frame_mask is None else spectrogram * frame_mask), frame_mask
 
     def _apply(self, fn, recurse=True):
         """Follows the model to another device, but not into half precision, which would spoil the spectrogram."""
@@ -44,6 +47,16 @@ class LogMel(nn.Module):
             return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
 
         return super()._apply(keep_dtype, recurse)
+
+
+def level(power: torch.Tensor) -> torch.Tensor:
+    """Level of every clip of `(batch, n_mels, n_frames)`, `(batch, 1, 1)`: the mean power of its frames, weighted by itself.
+
+    The weights make silence around the speech count for nothing. How loud a microphone is set says nothing of emotion.
+    """
+    of_frames = power.mean(1)
+    of_clips = of_frames.square().sum(-1) / of_frames.sum(-1).clamp(min=LOWEST_LEVEL)
+    return of_clips.clamp(min=LOWEST_LEVEL)[:, None, None]
 
 
 class PowerSpectrogram(nn.Module):
