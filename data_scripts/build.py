@@ -1,12 +1,15 @@
 """Raw corpora in, the Hub's dataset out: Parquet with audio, a metadata table and a card.
 
     uv run -m data_scripts.build --ravdess DIR --tess DIR --crema-d DIR --output build/corpus
-    uv run -m data_scripts.build                            # downloads all three into raw/ first
+    uv run -m data_scripts.build                            # downloads these three into raw/ first
+    uv run -m data_scripts.build --corpora ravdess tess crema_d nemo emospeech                  # or all five
+    uv run -m data_scripts.build --ravdess DIR --tess DIR --crema-d DIR --nemo DIR --emospeech DIR
 
-Any subset of the three will do, however their folders are nested or named; wav, flac, ogg, mp3, opus and aiff are read. A
+Any subset of the five will do, however their folders are nested or named; wav, flac, ogg, mp3, opus and aiff are read. A
 corpus with clips missing is an error unless --allow-partial is given. Then:
 
-    load_dataset("build/corpus")                            # all corpora
+    load_dataset("build/corpus")                            # all of RAVDESS, TESS and CREMA-D
+    load_dataset("build/corpus", "extended")                # and nEMO and Indian EmoSpeech with them
     load_dataset("build/corpus", "ravdess", split="train")  # one
 
 The folder appears whole or not at all, and the same input gives the same bytes.
@@ -16,7 +19,6 @@ import argparse
 import csv
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,16 +27,15 @@ import pyarrow as pa
 from datasets.arrow_writer import ParquetWriter
 from tqdm import tqdm
 
-from data_scripts import crema_d, ravdess, tess
 from data_scripts.audio import read_waveform, to_flac
 from data_scripts.card import write_card
+from data_scripts.corpora import CORPORA, PROJECT, completeness
 from data_scripts.download import download
 from data_scripts.schema import EMOTIONS, FEATURES, SAMPLING_RATE, SPLITS, VOTED_EMOTIONS, Clip
 from data_scripts.source_files import is_synthetic
 from data_scripts.splits import split_of
 from data_scripts.staging import whole_folder
 
-CORPORA = {"crema_d": crema_d, "ravdess": ravdess, "tess": tess}
 BUILT_FILE = re.compile(rf"README\.md|clips\.csv|data/({'|'.join(CORPORA)})/\w+-\d{{5}}-of-\d{{5}}\.parquet")
 ROWS_PER_GROUP = 100  # about 5 MB of audio: what a viewer or a stream reads at once, and what stands in memory here
 CSV_COLUMNS = (
@@ -54,7 +55,7 @@ def build(
     """Builds the dataset from raw corpora.
 
     Args:
-        folders: corpus (``ravdess``, ``tess``, ``crema_d``) -> folder of its recordings.
+        folders: corpus, a key of ``CORPORA`` -> folder of its recordings.
         output: the folder to write; a previous build there is replaced when the new one is whole.
         allow_partial: take corpora with clips missing, too.
         n_workers: threads; by default one per core. The result does not depend on it.
@@ -68,7 +69,8 @@ def build(
             an ``output`` that is something else than a previous build.
     """
     if not folders:
-        raise ValueError("no corpus given; name the folder of at least one of --ravdess, --tess, --crema-d")
+        options = ", ".join(f"--{corpus.replace('_', '-')}" for corpus in CORPORA)
+        raise ValueError(f"no corpus given; name the folder of at least one of {options}")
     output = Path(output).resolve()
     check_replaceable(output)
     clips = source_clips(folders, report)
@@ -76,7 +78,7 @@ def build(
     shortfalls = []
     if not synthetic:
         for corpus, part in clips.items():
-            count, complete = completeness(corpus, part)
+            count, complete = completeness(CORPORA[corpus], part)
             report(count)
             shortfalls += [] if complete else [count]
     if shortfalls and not allow_partial:
@@ -109,23 +111,6 @@ def all_synthetic(folders: dict[str, Path]) -> bool:
             f"{', '.join(sorted(synthetic))} is synthetic and {', '.join(sorted(real))} is not; build two datasets"
         )
     return bool(synthetic)
-
-
-def completeness(corpus: str, clips: Sequence[Clip]) -> tuple[str, bool]:
-    """What is there of a corpus against what it should have, in words, and whether that is all."""
-    facts = CORPORA[corpus]
-    n_expected = facts.EXPECTED["clips"] - len(facts.EXCLUDED)
-    actors = {clip.actor for clip in clips}
-    missing = [actor for actor in facts.EXPECTED["speakers"] if actor not in actors]
-    n_speakers = len(facts.EXPECTED["speakers"])
-    count = f"{facts.NAME}: {len(clips):,} of {n_expected:,} clips, {len(actors)} of {n_speakers} speakers"
-    if missing:
-        return f"{count} (missing: {', '.join(missing)})", False
-    if len(clips) != n_expected:
-        per_emotion = Counter(clip.emotion for clip in clips)
-        counts = [f"{emotion} {per_emotion[emotion]:,} of {n:,}" for emotion, n in facts.EXPECTED["emotions"].items()]
-        return f"{count} ({', '.join(counts)})", False
-    return count, True
 
 
 def write_tables(clips: dict[str, Sequence[Clip]], folder: Path, n_workers: int) -> dict[tuple[str, str], int]:
@@ -213,14 +198,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for corpus, facts in CORPORA.items():
         parser.add_argument(f"--{corpus.replace('_', '-')}", type=Path, metavar="DIR", help=f"folder of {facts.NAME}")
+    parser.add_argument(
+        "--corpora", nargs="+", choices=CORPORA, help=f"to download, without folders; default: {' '.join(PROJECT)}"
+    )
     parser.add_argument("--output", type=Path, default=Path("build/corpus"), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--allow-partial", action="store_true", help="take corpora with clips missing, too")
     arguments = parser.parse_args()
     folders = {corpus: getattr(arguments, corpus) for corpus in CORPORA if getattr(arguments, corpus) is not None}
+    if folders and arguments.corpora:
+        parser.error("--corpora names what to download, where no folder is given; leave it out, or the folders")
     try:
         if not folders:
             check_replaceable(arguments.output)
-            folders = download(list(CORPORA), Path("raw"))
+            folders = download(arguments.corpora or PROJECT, Path("raw"))
         output = build(folders, arguments.output, arguments.allow_partial)
     except (ValueError, OSError) as error:
         raise SystemExit(f"error: {error}") from None

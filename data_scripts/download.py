@@ -1,12 +1,13 @@
-"""Downloads RAVDESS, TESS and CREMA-D from where their owners publish them.
+"""Downloads RAVDESS, TESS, CREMA-D, nEMO and Indian EmoSpeech from where their owners publish them.
 
     uv run -m data_scripts.download --corpora ravdess tess crema_d --output raw
     uv run -m data_scripts.build --ravdess raw/ravdess --tess raw/tess --crema-d raw/crema_d
 
-1.5 GB go over the network, and twice that is needed on the disk while they are unpacked. A run that was interrupted goes on
-where it stopped; a second one downloads nothing. Each folder appears when its files have been counted and their fingerprint
-is that of the originals. --mirror takes the same files from another server, such as an institution's cache: what is at
-https://zenodo.org/records/... is asked for at MIRROR/zenodo.org/records/....
+The first three, which are taken where none is named, are 1.5 GB; twice that is needed on the disk while they are unpacked. A
+run that was interrupted goes on where it stopped; a second one downloads nothing. Each folder appears when its files have been
+counted and their fingerprint is that of the originals; of nEMO and Indian EmoSpeech, whose originals have no known fingerprint,
+when the clips have been counted and their names compared. --mirror takes the same files from another server, such as an
+institution's cache: what is at https://zenodo.org/records/... is asked for at MIRROR/zenodo.org/records/....
 """
 
 import argparse
@@ -25,10 +26,9 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from data_scripts import crema_d, ravdess, tess
+from data_scripts.corpora import CORPORA, PROJECT, completeness
 from data_scripts.fetch import RETRIED_STATUSES, DiskError, DownloadError, RemoteFile, fetch, unpack
 
-CORPORA = {"ravdess": ravdess, "tess": tess, "crema_d": crema_d}
 LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\n"
 LFS_BATCH = 100  # objects in one request for their addresses, as many as git-lfs asks for
 
@@ -39,7 +39,7 @@ def download(
     """Downloads, unpacks and verifies corpora.
 
     Args:
-        corpora: of ``ravdess``, ``tess`` and ``crema_d``.
+        corpora: keys of ``CORPORA``.
         output: gets one folder per corpus, named like it.
         mirror: address to be used in place of ``https:/`` in the publishers' addresses; theirs if not given.
         report: told each licence before anything is fetched, and what was verified.
@@ -74,8 +74,10 @@ def download(
 def _terms(corpus: str) -> str:
     facts = CORPORA[corpus]
     no_derivatives = "; it may be shared unchanged only" if "-nd-" in facts.LICENSE else ""
+    n_bytes = facts.SOURCE["n_bytes"]
+    size = "" if n_bytes is None else f"{n_bytes / 1e6:,.0f} MB "
     return (
-        f"{facts.NAME}: {facts.SOURCE['n_bytes'] / 1e6:,.0f} MB from {facts.SOURCE['landing_page']}, licence "
+        f"{facts.NAME}: {size}from {facts.SOURCE['landing_page']}, licence "
         f"{facts.SOURCE['license']}{no_derivatives} ({facts.SOURCE['license_url']}). If you have a copy: "
         f"`uv run -m data_scripts.build --{corpus.replace('_', '-')} DIR`"
     )
@@ -220,13 +222,22 @@ def _ask_for_objects(batch_url: str, wanted: list[dict]) -> list[dict]:
 def _verify(facts: ModuleType, folder: Path) -> str:
     """Counts a corpus's recordings and compares their fingerprint with that of the originals; says so.
 
-    The fingerprint is the sha256 of a line ``<sha256>  <file name>`` for every recording, in the order of the names.
+    The fingerprint is the sha256 of a line ``<sha256>  <file name>`` for every recording, in the order of the names. Where that
+    of the originals is not known, the clips are counted, and their names compared.
     """
     paths = sorted(_recordings(folder), key=lambda path: path.name)
     if pointers := [path for path in paths if _is_pointer(path)]:
         raise DownloadError(
             f"{len(pointers)} files of {facts.NAME} are git LFS pointers without sound, first {pointers[0]}"
         )
+    if facts.SOURCE["fingerprint"] is None:
+        try:
+            count, complete = completeness(facts, facts.records(folder, lambda line: None))
+        except ValueError as error:
+            raise DownloadError(str(error)) from None
+        if not complete:
+            raise DownloadError(f"{count}, in {folder}")
+        return f"{count}; whether they are the originals byte for byte is not known"
     if len(paths) != facts.EXPECTED["clips"]:
         raise DownloadError(
             f"{facts.NAME} has {facts.EXPECTED['clips']:,} recordings, but {len(paths):,} are in {folder}"
@@ -258,7 +269,7 @@ def _at_mirror(url: str, mirror: str | None) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpora", nargs="+", choices=CORPORA, default=list(CORPORA), help="default: all three")
+    parser.add_argument("--corpora", nargs="+", choices=CORPORA, default=PROJECT, help=f"default: {' '.join(PROJECT)}")
     parser.add_argument("--output", type=Path, default=Path("raw"), metavar="DIR", help="default: %(default)s")
     parser.add_argument(
         "--mirror", metavar="URL", help="a server that has the publishers' files under their host names"

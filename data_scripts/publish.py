@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from data_scripts.build import CORPORA
 from data_scripts.card import write_card
+from data_scripts.corpora import CORPORA
 from data_scripts.hub import add_publish_arguments, card_metadata, publish_folder, report_errors
 
 CORPUS_FILES = ("README.md", "LICENSE*", "clips.csv", "data/*.parquet")

@@ -12,7 +12,7 @@ import transformers.dynamic_module_utils
 
 from data_scripts.build import build
 from tests.loopback_hub import LoopbackHub
-from tests.miniature_corpora import write_corpora
+from tests.miniature_corpora import write_corpora, write_more_corpora
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -49,6 +49,14 @@ def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A built dataset of 56 tones of 0.4 s: every corpus, emotion and split, eight speakers. Not to be written to."""
     root = tmp_path_factory.mktemp("tiny")
     return build(write_corpora(root / "raw"), root / "corpus", allow_partial=True, report=lambda line: None)
+
+
+@pytest.fixture(scope="session")
+def extended_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with 20 tones of nEMO and Indian EmoSpeech, four speakers more. Not to be written to."""
+    root = tmp_path_factory.mktemp("extended")
+    folders = write_corpora(root / "raw") | write_more_corpora(root / "raw")
+    return build(folders, root / "corpus", allow_partial=True, report=lambda line: None)
 
 
 @pytest.fixture

@@ -9,21 +9,25 @@ from pathlib import Path
 import pytest
 
 from data_scripts import build as builder
-from data_scripts import crema_d, download, ravdess, tess
+from data_scripts import crema_d, download, emospeech, nemo, ravdess, tess
 from data_scripts.build import build
+from data_scripts.corpora import names_fingerprint
 from data_scripts.fetch import DownloadError, ResumingDownloader
 from tests.hostile_server import HostileServer
-from tests.miniature_corpora import write_corpora
+from tests.miniature_corpora import HASH_ENDING, write_corpora, write_more_corpora
 
 ZENODO = "/zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip?download=1"
 GITLAB = "/gitlab.com/api/v4/projects/cs-cooper-lab%2Fcrema-d-mirror/repository"
 LFS = "/gitlab.com/cs-cooper-lab/crema-d-mirror.git/info/lfs/objects/batch"
 LISTING = "/borealisdata.ca/api/datasets/:persistentId/?persistentId=doi:10.5683/SP2/E8H2MF"
+EB0_ANGER = "nEMO/samples/EB0_anger_1.wav"
+NEMO = "/github.com/amu-cai/nEMO/archive/66de9999a8f2f605eb5f64841790aa5cb0877782.zip"
+EMOSPEECH = "/github.com/RakshakTeam/emospeech-dataset-v1/archive/85b1ef55e1246a10657590809bc118d6abf136d7.zip"
 BUNDLE = "/borealisdata.ca/api/access/dataset/:persistentId/?persistentId=doi:10.5683/SP2/E8H2MF"
 
 
 class Publishers(HostileServer):
-    """Zenodo, Borealis and GitLab with miniature corpora, in the layouts of the real ones.
+    """Zenodo, Borealis, GitLab and GitHub with miniature corpora, in the layouts of the real ones.
 
     Attributes:
         recordings: corpus -> file name -> content.
@@ -54,6 +58,10 @@ class Publishers(HostileServer):
             entries.append({"label": name, "dataFile": {"id": number, "filename": name, "checksum": checksum}})
         self.files[LISTING] = json.dumps({"status": "OK", "data": {"latestVersion": {"files": entries}}}).encode()
 
+        for url, corpus, folder in ((NEMO, "nemo", "nEMO-66de"), (EMOSPEECH, "emospeech", "emospeech-dataset-v1-85b1")):
+            files = (path for path in raw[corpus].rglob("*") if path.is_file())
+            self.files[url] = zipped({Path(folder, path.relative_to(raw[corpus])): path for path in files})
+
     def asked(self, start: str) -> int:
         return sum(line.split(" ", 1)[1].startswith(start) for line in self.requests)
 
@@ -68,7 +76,8 @@ def zipped(members: dict[Path, Path | bytes]) -> bytes:
 
 @pytest.fixture(scope="session")
 def raw(tmp_path_factory):
-    return write_corpora(tmp_path_factory.mktemp("raw"))
+    folder = tmp_path_factory.mktemp("raw")
+    return write_corpora(folder) | write_more_corpora(folder)
 
 
 @pytest.fixture
@@ -80,6 +89,11 @@ def publishers(raw, monkeypatch):
             lines = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(recordings.items())]
             monkeypatch.setitem(facts.EXPECTED, "clips", len(recordings))
             monkeypatch.setitem(facts.SOURCE, "fingerprint", hashlib.sha256("".join(lines).encode()).hexdigest())
+        for facts, corpus in ((nemo, "nemo"), (emospeech, "emospeech")):
+            clips = facts.records(raw[corpus], lambda line: None)
+            monkeypatch.setitem(facts.EXPECTED, "clips", len(clips))
+            monkeypatch.setitem(facts.EXPECTED, "speakers", tuple({clip.actor for clip in clips}))
+            monkeypatch.setitem(facts.SOURCE, "names_fingerprint", names_fingerprint(clips))
         archive = ravdess.SOURCE["files"]["Audio_Speech_Actors_01-24.zip"]
         monkeypatch.setitem(archive, "known_hash", f"md5:{hashlib.md5(publishers.files[ZENODO]).hexdigest()}")
         yield publishers
@@ -255,6 +269,52 @@ def test_one_that_fails_does_not_undo_the_others(publishers, tmp_path):
     assert not (tmp_path / "tess").exists()
 
 
+def test_others_corpora_are_the_archives_of_a_commit(publishers, tmp_path):
+    said = []
+    folders = download.download(("nemo", "emospeech"), tmp_path, publishers.address, said.append)
+    for corpus, folder in folders.items():
+        assert recordings(folder) == publishers.recordings[corpus]
+    assert publishers.asked("/github.com") == len(publishers.requests) == 2
+    assert "12 of 12 clips" in " ".join(said) and "8 of at least 8 clips" in " ".join(said)
+    assert all("MB" not in line for line in said)
+    dataset = build(folders, tmp_path / "corpus", report=lambda line: None)
+    assert "Lubię „to”." in (dataset / "clips.csv").read_text()
+    publishers.requests.clear()
+    get(publishers, tmp_path, "nemo", "emospeech")
+    assert publishers.requests == []
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda members: members.pop(next(reversed(members))), "11 of 12 clips"),
+        (lambda members: members.update({Path("nEMO/samples/EB0_anger_2.wav"): members.pop(Path(EB0_ANGER))}), "names"),
+        (lambda members: members.update({Path("nEMO/samples/mine.wav"): b"RIFF"}), "mine.wav"),
+    ],
+)
+def test_an_archive_of_other_clips_is_not_taken(publishers, raw, tmp_path, change, complaint):
+    good = publishers.files[NEMO]
+    members = {Path("nEMO/samples", path.name): path for path in sorted(raw["nemo"].rglob("*.wav"))}
+    change(members)
+    publishers.files[NEMO] = zipped(members)
+    with pytest.raises(DownloadError, match=complaint):
+        get(publishers, tmp_path, "nemo")
+    assert not (tmp_path / "nemo").exists() and not recordings(tmp_path)
+    publishers.files[NEMO] = good
+    get(publishers, tmp_path, "nemo")
+
+
+def test_more_of_indian_emospeech_than_was_counted_is_taken(publishers, raw, tmp_path):
+    stem = f"go-safe-angry-1563001129561-4e520c{HASH_ENDING}"
+    members = {Path("e", path.name): path for path in raw["emospeech"].rglob("*.wav")}
+    clip = next(iter(members.values()))
+    others = {Path("e", f"{name}.wav"): clip for name in (stem, stem.replace("go-safe", "bacho-safe"))}
+    publishers.files[EMOSPEECH] = zipped(members | others)
+    said = []
+    download.download(["emospeech"], tmp_path, publishers.address, said.append)
+    assert "9 of at least 8 clips" in said[-1]
+
+
 def test_command(publishers, tmp_path, capsys):
     download.main(["--corpora", "ravdess", "--output", str(tmp_path), "--mirror", publishers.address])
     printed = capsys.readouterr().out
@@ -273,8 +333,21 @@ def test_build_without_folders_downloads_first(publishers, tmp_path, monkeypatch
     monkeypatch.setattr("sys.argv", ["build", "--allow-partial"])
     builder.main()
     assert asked == [Path("raw")]
+    assert {path.name for path in Path("raw").iterdir()} == {"ravdess", "tess", "crema_d"}
     assert (tmp_path / "build/corpus/README.md").exists()
     (tmp_path / "build/corpus/notes.txt").touch()
     with pytest.raises(SystemExit, match="not a previous build"):
         builder.main()
     assert len(asked) == 1
+
+
+def test_build_downloads_others_only_where_they_are_asked_for(publishers, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(builder, "download", lambda corpora, output: get(publishers, output, *corpora))
+    monkeypatch.setattr("sys.argv", ["build", "--corpora", "nemo", "emospeech"])
+    builder.main()
+    assert {path.name for path in Path("build/corpus/data").iterdir()} == {"nemo", "emospeech"}
+    monkeypatch.setattr("sys.argv", ["build", "--corpora", "nemo", "--tess", "raw/tess"])
+    with pytest.raises(SystemExit):
+        builder.main()
+    assert "--corpora names what to download" in capsys.readouterr().err
