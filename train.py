@@ -41,6 +41,7 @@ from modeling.training.model_folder import complete_save, read_base, save_model
 from modeling.training.push import PushToHub
 from modeling.training.recipe import ModelArguments, RecipeArguments
 from modeling.training.sentence_head import SentenceHead, shared_sentences
+from modeling.training.strangers import measure_unlikeness, use_clean_statistics
 from modeling.training.trainer import EmotionTrainer, collator, predict
 
 DEMO_RECIPE = {"num_train_epochs": 8, "output_dir": "build/demo-run"}
@@ -250,6 +251,10 @@ def train(
         model.sentence_head.detach(model)
     model = model.to(memory_format=torch.contiguous_format)
     if trainer.is_world_process_zero():
+        clips, validation = (Clips(part, data_arguments, rate) for part in (fold.train, fold.validation))
+        order = list(trainer._get_train_sampler())
+        use_clean_statistics(model, clips, order)
+        measure_unlikeness(model, clips, order, validation)
         logits = predict(model, fold.validation, data_arguments, training_arguments)
         calibrate(model, logits, np.asarray(fold.validation[data_arguments.label_column_name]))
     return model, trainer.state.log_history

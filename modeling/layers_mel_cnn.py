@@ -10,7 +10,9 @@ from transformers.audio_utils import mel_filter_bank
 
 from .configuration_mel_cnn import MelCNNConfig
 
-LOWEST_LEVEL = 1e-6  # of mel power; some 90 dB below full scale, where 16 bits end and there is nothing to raise
+LOWEST_LEVEL = (
+    1e-4  # of mel power, some 70 dB below full scale: what is softer is left soft, rather than raised with its hiss
+)
 
 
 class LogMel(nn.Module):

@@ -13,7 +13,9 @@ from modeling.training.data import Clips
 
 STATISTICS_CLIPS = 400  # of which BatchNorm's statistics are taken
 UNLIKENESS_CLIPS = 2_000  # of which the spread of the training data is taken
-SHARE_BELOW = 0.95  # of the validation clips, whose voices are new and whose studios are known, has an unlikeness below 1
+SHARE_BELOW = (
+    0.95  # of the validation clips, whose voices are new and whose studios are known, has an unlikeness below 1
+)
 
 
 def use_clean_statistics(model: MelCNNForAudioClassification, clips: Clips, order: Iterable[int]) -> None:
