@@ -69,15 +69,15 @@ def main() -> None:
         raise SystemExit(f"train.py: {error}") from error
     possible = own_labels(splits, data_arguments)
 
-    def figures(folds: list[Fold], probabilities: list[np.ndarray]) -> dict:
+    def figures(folds: list[Fold], probabilities: list[np.ndarray], thresholds: list[float]) -> dict:
         evaluated = concatenate_datasets([fold.evaluation for fold in folds])
+        threshold = np.repeat(thresholds, list(map(len, probabilities)))
         return {
             **describe(folds, data_arguments, dataset_card),
-            "labels": list(model.config.id2label.values()),
-            **evaluate_clips(np.concatenate(probabilities), evaluated, data_arguments, possible),
+            **evaluate_clips(np.concatenate(probabilities), evaluated, data_arguments, possible, threshold),
         }
 
-    probabilities, history = [], None
+    probabilities, thresholds, history = [], [], None
     for number, fold in enumerate(folds):
         if training_arguments.do_train:
             directory = Path(training_arguments.output_dir, f"fold-{number}" if len(folds) > 1 else "")
@@ -87,14 +87,16 @@ def main() -> None:
         if training_arguments.process_index == 0:
             logits = predict(model, fold.evaluation, data_arguments, training_arguments)
             probabilities.append(torch.softmax(logits, -1).numpy())
+            thresholds.append(model.config.unsure_threshold)
             if len(folds) > 1:
-                print(f"\nFold {number + 1} of {len(folds)}\n\n{report.table(figures([fold], probabilities[-1:]))}\n")
+                of_fold = figures([fold], probabilities[-1:], thresholds[-1:])
+                print(f"\nFold {number + 1} of {len(folds)}\n\n{report.table(of_fold)}\n")
     # Left to the interpreter's end, the processes' threads abort now and then, and take the first process with them.
     PartialState().destroy_process_group()
     if training_arguments.process_index != 0:
         return
 
-    evaluation = figures(folds, probabilities)
+    evaluation = figures(folds, probabilities, thresholds)
     if training_arguments.do_train and len(folds) == 1:
         folder = model_arguments.model_dir
         evaluation["trained_on"] = composition(folds[0].train, data_arguments)
