@@ -35,7 +35,7 @@ def claim(*outputs: Path, wait: float = 0.0, report: Callable[[str], None] = say
     with ExitStack() as stack:
         for output in sorted({settled(output) for output in outputs}):
             _make_parent(output)
-            if stack.enter_context(lock(output, wait)):
+            if stack.enter_context(lock(output, wait, report)):
                 _recover(output, report)
         yield
 
