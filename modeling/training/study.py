@@ -14,11 +14,15 @@ import sys
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from data_scripts.terminal import command, end_quietly_while_loading
+
+if __name__ == "__main__":
+    end_quietly_while_loading()
+
 from matplotlib import pyplot as plt
 from transformers import HfArgumentParser, TrainingArguments
 
 from data_scripts.staging import claim, whole_files
-from data_scripts.terminal import command
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training import report
 from modeling.training.data import DataArguments, load, load_card, own_labels
