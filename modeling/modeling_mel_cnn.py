@@ -11,6 +11,7 @@ from transformers.utils import is_tracing
 
 from .configuration_mel_cnn import MelCNNConfig
 from .layers_mel_cnn import AttentiveStatisticsPooling, FlattenPooling, LogMel, PlainEncoder, ResidualEncoder
+from .streaming_mel_cnn import MelCNNStream
 from .tables_mel_cnn import csv_bytes, printable
 
 
@@ -181,6 +182,10 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
             probabilities.append(logits.float().softmax(-1).cpu())
         spans = torch.stack([starts, starts + window_length], dim=1) / self.config.sampling_rate
         return spans, torch.cat(probabilities)
+
+    def stream(self, sampling_rate: float | None = None, **options) -> MelCNNStream:
+        """A microphone's end: push samples of any length, get answers; its arguments are those of [`MelCNNStream`]."""
+        return MelCNNStream(self, sampling_rate, **options)
 
     @torch.enable_grad()
     def saliency(

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from data_scripts.growing import growing_file
 from data_scripts.terminal import say_aside
 from modeling.tables_mel_cnn import csv_bytes, csv_length, csv_rows, printable
@@ -20,6 +22,9 @@ class Prediction:
         start, end: Span, seconds.
         probabilities: Of every label, likeliest first.
         unsure_threshold: Below this probability of the likeliest, the model is not sure.
+        unlikeness: How unlike the training data the file is, above 1 hardly as a clip of theirs; None where the model has no
+            such statistic, and in timelines.
+        embedding: Pooled embedding, float16, `(embedding_size,)`, where it was asked for.
     """
 
     path: Path
@@ -27,6 +32,8 @@ class Prediction:
     end: float
     probabilities: dict[str, float]
     unsure_threshold: float = 0.0
+    unlikeness: float | None = None
+    embedding: np.ndarray | None = None
 
     @property
     def emotion(self) -> str:
@@ -127,7 +134,7 @@ class Answers:
             names = [row[0] for row in csv_rows(self._file.content)[1:]]
         else:
             names = [json.loads(line)["path"] for line in self._file.content.splitlines()]
-        self._earlier = set(map(_in_utf8, names))
+        self._earlier = set(map(in_utf8, names))
 
     def left_of(self, paths: Sequence[Path]) -> list[Path]:
         """The files that an earlier run has not answered.
@@ -136,7 +143,7 @@ class Answers:
             ValueError: It has answered others.
         """
         self.n_files = len(paths)
-        left = [path for path in paths if _in_utf8(str(path)) not in self._earlier]
+        left = [path for path in paths if in_utf8(str(path)) not in self._earlier]
         self.n_answered = len(paths) - len(left)
         if self.n_answered < len(self._earlier):
             raise ValueError(
@@ -173,5 +180,6 @@ class Answers:
             print(table(self._predictions, self.timeline))
 
 
-def _in_utf8(name: str) -> str:
+def in_utf8(name: str) -> str:
+    """A file's name in characters that UTF-8 has."""
     return name.encode(errors="backslashreplace").decode()

@@ -8,11 +8,13 @@ from unittest.mock import Mock
 
 import huggingface_hub
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 import torch
 from torchaudio.functional import resample
 
+from modeling import engine
 from modeling import predict as script
 from modeling.predict import load_model, predict
 from modeling.recordings import find_audio
@@ -98,8 +100,10 @@ def test_predictions_are_those_of_the_model(recordings, loaded):
 
 
 def test_many_files_of_all_lengths_in_order(tmp_path, loaded, monkeypatch):
-    monkeypatch.setattr(script, "BATCH", 2)
-    monkeypatch.setattr(script, "WAITING", 5)
+    monkeypatch.setattr(script, "TOGETHER", 3)  # three groups, which two processes hear
+    monkeypatch.setattr(script, "n_processors", lambda: 2)
+    monkeypatch.setattr(engine, "BATCH", {"cpu": 2})
+    monkeypatch.setattr(engine, "WAITING", 1)
     paths = []
     for number, seconds in enumerate([0.3, 2.5, 0.05, 1.0, 3.0, 0.4, 0.2, 1.7]):
         paths.append(tmp_path / f"{number}.wav")
@@ -169,30 +173,38 @@ def test_nothing_is_written_where_nothing_was_heard(recordings, folder, capsys):
     assert run(capsys, folder, "absent.wav")[2] == 1
 
 
+def interrupted_at(monkeypatch, name: str) -> None:
+    """Ctrl-C comes when this file is read; every file is heard by itself."""
+    read = engine.read_recording
+
+    def interrupt(path, *arguments):
+        if Path(path).name == name:
+            raise KeyboardInterrupt
+        return read(path, *arguments)
+
+    monkeypatch.setattr(script, "TOGETHER", 1)
+    monkeypatch.setattr(script, "n_processors", lambda: 0)
+    monkeypatch.setattr(engine, "read_recording", interrupt)
+
+
 @pytest.mark.parametrize("name", ["out.csv", "out.jsonl"])
 def test_an_interrupted_run_keeps_its_answers_and_goes_on(recordings, folder, capsys, monkeypatch, name):
     (recordings / name).write_text("from before")
-    monkeypatch.setattr(script, "WAITING", 0.1)  # every file is heard as it comes
-    read_waveform = script.read_waveform
-
-    def interrupt(path, *arguments):
-        if path.name == "c.ogg":
-            raise KeyboardInterrupt
-        return read_waveform(path, *arguments)
-
-    monkeypatch.setattr(script, "read_waveform", interrupt)
-    _, said, status = run(capsys, folder, "clips", "--output", name)
+    with monkeypatch.context() as patch:
+        interrupted_at(patch, "c.ogg")
+        _, said, status = run(capsys, folder, "clips", "--output", name)
     assert status == 1 and said.startswith("interrupted; 2 of 3 files are answered, in ") and "same command" in said
     assert (recordings / name).read_text() == "from before"
     partial = (recordings / f"{name}.partial").read_bytes()
     assert b"clips/a.wav" in partial
     (recordings / f"{name}.partial").write_bytes(partial + b"clips/c.ogg,0.0,2")  # killed in the middle of a line
 
-    monkeypatch.setattr(script, "read_waveform", read_waveform)
     _, said, status = run(capsys, folder, "clips", "--output", name, "--window", "1")
     assert status == 1 and "holds answers of an earlier run with --window None, this one has 1.0" in said
-    read = Mock(side_effect=read_waveform)
-    monkeypatch.setattr(script, "read_waveform", read)
+    monkeypatch.setattr(script, "TOGETHER", 1)
+    read = Mock(side_effect=engine.read_recording)
+    monkeypatch.setattr(script, "n_processors", lambda: 0)
+    monkeypatch.setattr(engine, "read_recording", read)
     assert run(capsys, folder, "clips", "--output", name)[2] == 0
     assert read.call_count == 1
     assert [row["path"] for row in read_rows(name)] == ["clips/B.FLAC", "clips/a.wav", "clips/deep/c.ogg"]
@@ -203,14 +215,37 @@ def test_an_interrupted_run_keeps_its_answers_and_goes_on(recordings, folder, ca
 
 
 def test_an_interrupted_table_is_printed_as_far_as_it_goes(recordings, folder, capsys, monkeypatch):
-    monkeypatch.setattr(script, "WAITING", 0.1)
-    monkeypatch.setattr(script, "read_waveform", Mock(side_effect=[torch.zeros(16_000), KeyboardInterrupt]))
+    interrupted_at(monkeypatch, "a.wav")
     printed, said, status = run(capsys, folder, "clips")
     assert status == 1 and "B.FLAC" in printed and said.startswith("interrupted; 1 of 3 files are answered, above")
 
 
+def test_who_goes_on_gives_the_digits_of_an_uninterrupted_run(tmp_path, loaded):
+    paths = []
+    for number in range(5):
+        paths.append(tmp_path / f"{number}.wav")
+        soundfile.write(paths[-1], voice(0.3 + 0.1 * number, seed=number), 16_000)
+    whole = list(script.predict_each(paths, *loaded))
+    rest = list(script.predict_each(paths, *loaded, known=set(paths[:3])))
+    assert [(one.path, one.probabilities) for (one,) in rest] == [(one.path, one.probabilities) for (one,) in whole[3:]]
+
+
+@pytest.mark.parametrize("name", ["embeddings.npz", "embeddings.parquet"])
+def test_embeddings_are_what_the_head_is_given(recordings, folder, loaded, capsys, name):
+    assert run(capsys, folder, "clips", "--embeddings", name)[2] == 0
+    if name.endswith(".npz"):
+        saved = np.load(name)
+        paths, embeddings = saved["path"].tolist(), saved["embedding"]
+    else:
+        saved = pq.read_table(name).to_pydict()
+        paths, embeddings = saved["path"], np.array(saved["embedding"])
+    assert paths == ["clips/B.FLAC", "clips/a.wav", "clips/deep/c.ogg"] and embeddings.dtype == np.float16
+    with torch.inference_mode():
+        expected = loaded[0].mel_cnn(torch.from_numpy(voice(1.0))[None]).pooler_output[0]
+    np.testing.assert_allclose(embeddings[1], expected, rtol=2e-3, atol=2e-3)
+
+
 def test_a_full_disk_keeps_the_answers(recordings, folder, capsys, monkeypatch, tiny_disk):
-    monkeypatch.setattr(script, "WAITING", 0.1)
     with pytest.raises(OSError), open(tiny_disk / "ballast", "wb") as ballast:
         while True:
             ballast.write(bytes(512))
@@ -266,6 +301,8 @@ def test_too_long_for_one_clip(recordings, folder, capsys, monkeypatch):
         (["--output", "absent/out.csv"], "no folder absent"),
         (["--explain", "out.txt"], ".png"),
         (["--explain", "out.png", "--window", "1"], "leave --window out"),
+        (["--embeddings", "out.npz", "--window", "1"], "leave --window out"),
+        (["--embeddings", "out.txt"], ".npz or .parquet"),
         (["--explain", "out.png"], "3 were found"),
     ],
 )
