@@ -22,7 +22,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +85,7 @@ class Child:
 
     def _run(self, work: Callable[[], None]) -> None:
         status = 0
+        os.setpgid(0, 0)
         end_quietly_while_loading()
         descriptor = os.open(self.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(descriptor, 1)
@@ -104,7 +105,9 @@ class Child:
         os._exit(status)
 
     def send(self, number: int) -> None:
-        os.kill(self.pid, number)
+        """Ctrl-C reaches a command's workers as well, a kill does not."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, number) if number == signal.SIGINT else os.kill(self.pid, number)
 
     def wait(self, *expected: int) -> int:
         """The exit status, or the signal as a negative number; one that is not expected, or a traceback, is a finding."""
@@ -293,7 +296,7 @@ def lie(content: bytes, rng: random.Random) -> bytes:
 @kind
 def disturbed_answers(world: World, rng: random.Random, folder: Path) -> None:
     name = rng.choice(("out.csv", "out.jsonl"))
-    predict.WAITING = 0.5  # seconds: answers come one by one
+    predict.TOGETHER = 3  # of 30 files: answers come by and by, from two processes
 
     def work_for(output: Path) -> Callable[[], None]:
         return command(lambda: predict.main(sys.argv[1:]), world.clips, "--model", world.model, "--output", output)
