@@ -38,6 +38,7 @@ from data_scripts.staging import what_stands, whole_files
 from modeling.configuration_mel_cnn import MelCNNConfig
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
+from modeling.tables_mel_cnn import printable
 from modeling.training import report
 from modeling.training.augmentation import Augmentation
 from modeling.training.calibration import calibrate
@@ -87,7 +88,7 @@ def run(model_arguments: ModelArguments, data_arguments: DataArguments, training
         base = read_base(model_arguments.model_name_or_path) if training_arguments.do_train else None
         push = prepare_push(training_arguments, dataset_card, base, len(folds))
     except ValueError as error:
-        raise SystemExit(f"train.py: {error}") from error
+        raise SystemExit(printable(f"train.py: {error}")) from error
     training_arguments.hub_token = None  # `Trainer` writes its arguments into every checkpoint
     possible = own_labels(splits, data_arguments)
 
