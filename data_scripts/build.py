@@ -16,12 +16,17 @@ The folder appears whole or not at all, and the same input gives the same bytes.
 """
 
 import argparse
-import csv
 import os
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
+
+from data_scripts.terminal import command, end_quietly_while_loading, say
+
+if __name__ == "__main__":
+    end_quietly_while_loading()
 
 import pyarrow as pa
 from datasets.arrow_writer import ParquetWriter
@@ -34,7 +39,9 @@ from data_scripts.download import download
 from data_scripts.schema import EMOTIONS, FEATURES, SAMPLING_RATE, SPLITS, VOTED_EMOTIONS, Clip
 from data_scripts.source_files import is_synthetic
 from data_scripts.splits import split_of
-from data_scripts.staging import whole_folder
+from data_scripts.staging import claim, settled, standing, what_stands, whole_folder
+from data_scripts.verify import altered_tables
+from modeling.tables_mel_cnn import csv_bytes
 
 BUILT_FILE = re.compile(rf"README\.md|clips\.csv|data/({'|'.join(CORPORA)})/\w+-\d{{5}}-of-\d{{5}}\.parquet")
 ROWS_PER_GROUP = 100  # about 5 MB of audio: what a viewer or a stream reads at once, and what stands in memory here
@@ -50,14 +57,14 @@ def build(
     output: Path,
     allow_partial: bool = False,
     n_workers: int | None = None,
-    report: Callable[[str], None] = print,
+    report: Callable[[str], None] = say,
 ) -> Path:
     """Builds the dataset from raw corpora.
 
     Args:
         folders: corpus, a key of ``CORPORA`` -> folder of its recordings.
         output: the folder to write; a previous build there is replaced when the new one is whole.
-        allow_partial: take corpora with clips missing, too.
+        allow_partial: take corpora with clips missing or tables altered, too.
         n_workers: threads; by default one per core. The result does not depend on it.
         report: called with one sentence for whatever is counted or left out.
 
@@ -66,12 +73,19 @@ def build(
 
     Raises:
         ValueError: an input that is missing, incomplete, damaged or not what it is said to be, named with the remedy; or
-            an ``output`` that is something else than a previous build.
+            an ``output`` that is something else than a previous build, or that another run writes.
     """
     if not folders:
         options = ", ".join(f"--{corpus.replace('_', '-')}" for corpus in CORPORA)
         raise ValueError(f"no corpus given; name the folder of at least one of {options}")
-    output = Path(output).resolve()
+    output = settled(output)
+    with claim(output, report=report):
+        return _build(folders, output, allow_partial, n_workers, report)
+
+
+def _build(
+    folders: dict[str, Path], output: Path, allow_partial: bool, n_workers: int | None, report: Callable[[str], None]
+) -> Path:
     check_replaceable(output)
     clips = source_clips(folders, report)
     synthetic = all_synthetic(folders)
@@ -80,7 +94,10 @@ def build(
         for corpus, part in clips.items():
             count, complete = completeness(CORPORA[corpus], part)
             report(count)
-            shortfalls += [] if complete else [count]
+            altered = altered_tables(CORPORA[corpus], Path(folders[corpus]), report)
+            for line in altered:
+                report(line)
+            shortfalls += [*([] if complete else [count]), *altered]
     if shortfalls and not allow_partial:
         raise ValueError(f"incomplete corpora: {'; '.join(shortfalls)}. Fetch what is missing or give --allow-partial")
     with whole_folder(output) as folder:
@@ -128,11 +145,10 @@ def write_tables(clips: dict[str, Sequence[Clip]], folder: Path, n_workers: int)
     n_clips = sum(map(len, clips.values()))
     with (
         ThreadPoolExecutor(n_workers) as pool,
-        open(folder / "clips.csv", "w", newline="", encoding="utf-8") as file,
+        open(folder / "clips.csv", "wb") as table,
         tqdm(total=n_clips, unit="clip", desc="build") as progress,
     ):
-        table = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
-        table.writeheader()
+        table.write(csv_bytes([], CSV_COLUMNS))
         for corpus in sorted(clips):
             for split in SPLITS:
                 part = [clip for clip in clips[corpus] if split_of(corpus, clip.actor) == split]
@@ -145,7 +161,7 @@ def write_tables(clips: dict[str, Sequence[Clip]], folder: Path, n_workers: int)
 
 
 def write_parquet(
-    clips: Sequence[Clip], path: Path, place: dict, table: csv.DictWriter, pool: ThreadPoolExecutor, progress: tqdm
+    clips: Sequence[Clip], path: Path, place: dict, table: BinaryIO, pool: ThreadPoolExecutor, progress: tqdm
 ) -> int:
     """Writes one split of one corpus group by group, so that memory does not grow with it; returns its Arrow bytes."""
     with ParquetWriter(features=FEATURES, path=str(path), writer_batch_size=ROWS_PER_GROUP) as writer:
@@ -157,7 +173,8 @@ def write_parquet(
                 progress.update()
             writer.write_table(pa.Table.from_pylist(rows, schema=FEATURES.arrow_schema))
             for index, (clip, row) in enumerate(zip(group, rows, strict=True), start):
-                table.writerow(csv_row(clip, row) | place | {"row": index})
+                cells = csv_row(clip, row) | place | {"row": index}
+                table.write(csv_bytes([[cells.get(name) for name in CSV_COLUMNS]]))
         return writer.finalize()[1]
 
 
@@ -207,16 +224,13 @@ def main() -> None:
     folders = {corpus: getattr(arguments, corpus) for corpus in CORPORA if getattr(arguments, corpus) is not None}
     if folders and arguments.corpora:
         parser.error("--corpora names what to download, where no folder is given; leave it out, or the folders")
-    try:
+    before = what_stands(arguments.output)
+    with command(lambda: f"{standing(arguments.output, before)}; run again"), claim(arguments.output, report=say):
         if not folders:
             check_replaceable(arguments.output)
             folders = download(arguments.corpora or PROJECT, Path("raw"))
         output = build(folders, arguments.output, arguments.allow_partial)
-    except (ValueError, OSError) as error:
-        raise SystemExit(f"error: {error}") from None
-    except KeyboardInterrupt:
-        raise SystemExit(f"interrupted; {arguments.output} is as it was") from None
-    print(f'{output} is ready: load_dataset("{arguments.output}")')
+    say(f'{output} is ready: load_dataset("{arguments.output}")')
 
 
 if __name__ == "__main__":

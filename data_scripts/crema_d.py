@@ -39,9 +39,13 @@ SOURCE = {
     # GitHub's LFS has a monthly quota that is often spent; the owners' mirror packs the recordings into its archives.
     "files": {
         "AudioWAV.zip": {"url": f"{MIRROR}/archive.zip?path=AudioWAV"},
-        "VideoDemographics.csv": {"url": f"{MIRROR}/files/VideoDemographics.csv/raw?ref=HEAD"},
+        "VideoDemographics.csv": {
+            "url": f"{MIRROR}/files/VideoDemographics.csv/raw?ref=HEAD",
+            "known_hash": "sha256:e33ddc8b60bedf98541735801127cbb67098b5957271adbdd5dea8a44294eec3",
+        },
         "processedResults/tabulatedVotes.csv": {
-            "url": f"{MIRROR}/files/processedResults%2FtabulatedVotes.csv/raw?ref=HEAD"
+            "url": f"{MIRROR}/files/processedResults%2FtabulatedVotes.csv/raw?ref=HEAD",
+            "known_hash": "sha256:774d9d759cb5caf2542758a39eca8c0f1d2777f9987ff5d5adf8066d192f377b",
         },
     },
     "lfs": "https://gitlab.com/cs-cooper-lab/crema-d-mirror.git/info/lfs/objects/batch",

@@ -15,6 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from data_scripts.terminal import command, end_quietly_while_loading, say
+
+if __name__ == "__main__":
+    end_quietly_while_loading()
+
 import numpy as np
 import soundfile
 import soxr
@@ -24,7 +29,7 @@ from data_scripts import crema_d, emospeech, nemo, ravdess, tess
 from data_scripts.build import build
 from data_scripts.schema import SAMPLING_RATE, Clip
 from data_scripts.source_files import SYNTHETIC_MARKER
-from data_scripts.staging import whole_folder
+from data_scripts.staging import claim, settled, standing, what_stands, whole_folder
 from data_scripts.synthesis import PROSODIES, Voice, speak, strayed
 
 SOURCE_RATES = {
@@ -39,6 +44,7 @@ TESS_WORDS = ("back", "bean", "dog", "food", "jar", "moon", "rain", "shout", "ti
 CREMA_D_ACTORS = (1001, 1002, 1003, 1004, 1005, 1007, 1008, 1009, 1010, 1011, 1012, 1014, 1015, 1022)
 CREMA_D_SENTENCES = ("DFA", "IEO", "TIE")
 N_LISTENERS = 10
+OTHERS = 300.0  # s to wait for another run that makes the same
 NEMO_ACTORS = {"EB0": "female", "KS0": "male", "MK0": "female", "MP0": "male"}
 NEMO_SENTENCES = {"1": "Kot pije mleko", "2": "Dom ma dwa okna"}  # of our own; the corpus has others
 EMOSPEECH_SPEAKERS = ("1cfb36", "2bbcd8", "4e520c", "97ce11", "9dd201")
@@ -57,18 +63,21 @@ def build_demo_corpus(folder: Path) -> Path:
     Raises:
         ValueError: ``folder`` holds something else.
     """
-    folder = Path(folder).resolve()
+    folder = settled(folder)
     note = marker_text()
-    if folder.exists():
-        marker = folder / SYNTHETIC_MARKER
-        if marker.is_file() and marker.read_text() == note:
-            return folder / "corpus"
-        if not folder.is_dir() or (any(folder.iterdir()) and not marker.is_file()):
-            raise ValueError(f"{folder} is not a demo corpus and will not be replaced; give --output another folder")
-    with whole_folder(folder) as staging:
-        (staging / SYNTHETIC_MARKER).write_text(note)
-        roots = write_recordings(staging / "raw")
-        build(roots, staging / "corpus", report=lambda line: None)
+    with claim(folder, wait=OTHERS, report=say):  # another run that makes it is as good
+        if folder.exists():
+            marker = folder / SYNTHETIC_MARKER
+            if marker.is_file() and marker.read_text() == note:
+                return folder / "corpus"
+            if not folder.is_dir() or (any(folder.iterdir()) and not marker.is_file()):
+                raise ValueError(
+                    f"{folder} is not a demo corpus and will not be replaced; give --output another folder"
+                )
+        with whole_folder(folder) as staging:
+            (staging / SYNTHETIC_MARKER).write_text(note)
+            roots = write_recordings(staging / "raw")
+            build(roots, staging / "corpus", report=lambda line: None)
     return folder / "corpus"
 
 
@@ -195,11 +204,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("build/demo"), metavar="DIR", help="default: %(default)s")
     arguments = parser.parse_args()
-    try:
+    before = what_stands(arguments.output)
+    with command(lambda: f"{standing(arguments.output, before)}; run again"):
         corpus = build_demo_corpus(arguments.output)
-    except (ValueError, OSError) as error:
-        raise SystemExit(f"error: {error}") from None
-    print(f'{corpus} is ready: load_dataset("{corpus}")')
+    say(f'{corpus} is ready: load_dataset("{corpus}")')
 
 
 if __name__ == "__main__":

@@ -29,13 +29,18 @@ def read_table(
     Raises:
         ValueError: the table lacks a column, or has a value of another type.
     """
-    beside = root.resolve().parent / name
-    found = sorted(root.rglob(Path(name).name)) or [path for path in (beside,) if path.is_file()]
-    if not found:
+    path = find_table(root, name)
+    if path is None:
         report(f"{name} is not in {root}: {gives} will be null; it comes with {landing_page}")
         return pd.DataFrame(columns=list(columns))
     separator = "\t" if name.endswith(".tsv") else ","
     try:
-        return pd.read_csv(found[0], sep=separator, usecols=list(columns), dtype=columns)[list(columns)]
+        return pd.read_csv(path, sep=separator, usecols=list(columns), dtype=columns)[list(columns)]
     except ValueError as error:
-        raise ValueError(f"{found[0]} is not {corpus}'s table ({error}); fetch it from {landing_page}") from None
+        raise ValueError(f"{path} is not {corpus}'s table ({error}); fetch it from {landing_page}") from None
+
+
+def find_table(root: Path, name: str) -> Path | None:
+    """A table of this name anywhere below a corpus's folder or beside it; None where there is none."""
+    found = [*sorted(root.rglob(Path(name).name)), root.resolve().parent / name]
+    return next((path for path in found if path.is_file()), None)

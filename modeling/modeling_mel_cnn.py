@@ -23,6 +23,8 @@ from .layers_mel_cnn import (
 )
 from .outputs_mel_cnn import MelCNNClassifierOutput, MelCNNModelOutput
 from .strangers_mel_cnn import Unlikeness, adapt_statistics
+from .streaming_mel_cnn import MelCNNStream
+from .tables_mel_cnn import csv_bytes, printable
 
 ADAPTING_CLIPS = 30  # so many have as much of a say in the statistics of an adapted model as all the training data
 
@@ -118,6 +120,9 @@ class MelCNNModel(MelCNNPreTrainedModel):
 
 class MelCNNForAudioClassification(MelCNNPreTrainedModel):
     """Waveform to logits."""
+
+    # For whoever has only the checkpoint, such as the Space: answers are written down in one way everywhere.
+    csv_bytes, printable = staticmethod(csv_bytes), staticmethod(printable)
 
     def __init__(self, config: MelCNNConfig):
         super().__init__(config)
@@ -234,6 +239,10 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
             probabilities.append(logits.float().softmax(-1).cpu())
         spans = torch.stack([starts, starts + window_length], dim=1) / self.config.sampling_rate
         return spans, torch.cat(probabilities)
+
+    def stream(self, sampling_rate: float | None = None, **options) -> MelCNNStream:
+        """A microphone's end: push samples of any length, get answers; its arguments are those of [`MelCNNStream`]."""
+        return MelCNNStream(self, sampling_rate, **options)
 
     @torch.enable_grad()
     def saliency(

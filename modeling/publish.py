@@ -13,6 +13,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from data_scripts.terminal import end_quietly_while_loading
+
+if __name__ == "__main__":
+    end_quietly_while_loading()
+
 from data_scripts.hub import add_publish_arguments, card_metadata, publish_folder, report_errors
 
 CHECKPOINT = Path(__file__).parent / "checkpoint"

@@ -55,7 +55,7 @@ class Page:
         self.visitors.remember(request.session_hash, path)
         rate = self.listener.sampling_rate
         try:
-            waveform = load(path, rate)
+            waveform = load(path, self.listener.feature_extractor)
         except ValueError as error:
             return pictures.sentence(str(error))
         answer = self.listener.hear(waveform)
@@ -121,7 +121,7 @@ def endpoints(listener: Listener) -> dict:
         Returns:
             The likeliest emotion, its calibrated probability, whether that is enough to be sure, and all probabilities.
         """
-        return listener.hear(load(clip, listener.sampling_rate)).as_row()
+        return listener.hear(load(clip, listener.feature_extractor)).as_row()
 
     def timeline(recording: str, window: float = 3.0, step: float = 3.0) -> dict:
         """Follows the emotions through a recording, up to fifteen minutes long.

@@ -158,7 +158,7 @@ class Listener:
         rows = []
         for path in paths:
             try:
-                rows.append({"file": Path(path).name, **self.hear(load(path, self.sampling_rate)).as_row()})
+                rows.append({"file": Path(path).name, **self.hear(load(path, self.feature_extractor)).as_row()})
             except ValueError as error:
                 rows.append({"file": Path(path).name, "problem": str(error)})
         return rows
@@ -192,7 +192,7 @@ class Listener:
         for name, seconds in (("window", window), ("step", step)):
             if seconds is None or not SHORTEST_WINDOW <= seconds <= LONGEST_WINDOW:
                 raise ValueError(f"The {name} is {seconds} s; {SHORTEST_WINDOW} to {LONGEST_WINDOW} s are possible.")
-        waveform = load(path, self.sampling_rate, LONGEST_RECORDING)
+        waveform = load(path, self.feature_extractor, LONGEST_RECORDING)
         n_windows = len(waveform) / self.sampling_rate / step
         if n_windows > MOST_WINDOWS:
             raise ValueError(

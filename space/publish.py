@@ -14,6 +14,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from data_scripts.terminal import end_quietly_while_loading
+
+if __name__ == "__main__":
+    end_quietly_while_loading()
+
 from huggingface_hub import HfApi, metadata_save
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 

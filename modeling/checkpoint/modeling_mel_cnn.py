@@ -1,11 +1,14 @@
 """Mel-spectrogram CNN: log-mel front end -> convolutional encoder -> pooling over real frames -> head."""
 
+import copy
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
-from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
 from transformers.utils import is_tracing
 
 from .configuration_mel_cnn import MelCNNConfig
@@ -18,6 +21,12 @@ from .layers_mel_cnn import (
     PowerSpectrogram,
     ResidualEncoder,
 )
+from .outputs_mel_cnn import MelCNNClassifierOutput, MelCNNModelOutput
+from .strangers_mel_cnn import Unlikeness, adapt_statistics
+from .streaming_mel_cnn import MelCNNStream
+from .tables_mel_cnn import csv_bytes, printable
+
+ADAPTING_CLIPS = 30  # so many have as much of a say in the statistics of an adapted model as all the training data
 
 
 class MelCNNPreTrainedModel(PreTrainedModel):
@@ -44,6 +53,9 @@ class MelCNNPreTrainedModel(PreTrainedModel):
             init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             if module.bias is not None:
                 init.zeros_(module.bias)
+        elif isinstance(module, Unlikeness):
+            init.zeros_(module.mean)
+            init.zeros_(module.whitening)
         else:
             super()._init_weights(module)
 
@@ -58,6 +70,7 @@ class MelCNNModel(MelCNNPreTrainedModel):
             self.encoder, self.pooling = PlainEncoder(config), FlattenPooling(config)
         else:
             self.encoder, self.pooling = ResidualEncoder(config), AttentiveStatisticsPooling(config)
+        self.unlikeness = Unlikeness(config.width)
         self.post_init()
 
     def forward(
@@ -67,7 +80,7 @@ class MelCNNModel(MelCNNPreTrainedModel):
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
         **kwargs,
-    ) -> BaseModelOutputWithPooling | tuple:
+    ) -> MelCNNModelOutput | tuple:
         """Embeds a batch of clips; a clip's embedding does not depend on its neighbours or its padding.
 
         Args:
@@ -78,7 +91,8 @@ class MelCNNModel(MelCNNPreTrainedModel):
             return_dict: False returns a tuple.
 
         Returns:
-            `last_hidden_state` as the last of these stages, `pooler_output` of shape `(batch, embedding_size)`.
+            `last_hidden_state` as the last of these stages, `pooler_output` of shape `(batch, embedding_size)`,
+            `unlikeness` of shape `(batch,)`.
 
         Raises:
             ValueError: A shape is wrong, a clip has no real sample, or the padding is on the left.
@@ -93,18 +107,22 @@ class MelCNNModel(MelCNNPreTrainedModel):
         spectrogram, frame_mask = self.log_mel(input_values, attention_mask)
         hidden_states = self.encoder(spectrogram.to(self.dtype), frame_mask)
         pooled = self.pooling(*hidden_states[-1])
-        outputs = BaseModelOutputWithPooling(
+        outputs = MelCNNModelOutput(
             last_hidden_state=hidden_states[-1][0],
             pooler_output=pooled,
             hidden_states=tuple(state for state, _ in hidden_states)
             if _or_config(output_hidden_states, self.config.output_hidden_states)
             else None,
+            unlikeness=self.unlikeness(*hidden_states[0]),
         )
         return outputs if _or_config(return_dict, self.config.return_dict) else outputs.to_tuple()
 
 
 class MelCNNForAudioClassification(MelCNNPreTrainedModel):
     """Waveform to logits."""
+
+    # For whoever has only the checkpoint, such as the Space: answers are written down in one way everywhere.
+    csv_bytes, printable = staticmethod(csv_bytes), staticmethod(printable)
 
     def __init__(self, config: MelCNNConfig):
         super().__init__(config)
@@ -121,7 +139,7 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
         **kwargs,
-    ) -> SequenceClassifierOutput | tuple:
+    ) -> MelCNNClassifierOutput | tuple:
         """Classifies a batch of clips.
 
         Args:
@@ -130,15 +148,27 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
                 `config.problem_type` is `"single_label_classification"`, numbers where it is another.
 
         Returns:
-            `logits` of shape `(batch, num_labels)`, already divided by the calibration temperature.
+            `logits` of shape `(batch, num_labels)`, already divided by the temperature that fits the clip, and
+            `pooler_output` and `unlikeness` as [`MelCNNModel`] returns them.
         """
         outputs = self.mel_cnn(
             input_values, attention_mask, output_hidden_states=output_hidden_states, return_dict=True
         )
-        logits = self.classifier(self.dropout(outputs.pooler_output)) / self.config.calibration_temperature
+        logits = self.classifier(self.dropout(outputs.pooler_output)) / self._temperature(outputs.unlikeness)
         loss = None if labels is None else self._loss(logits.float(), labels)
-        output = SequenceClassifierOutput(loss=loss, logits=logits, hidden_states=outputs.hidden_states)
+        output = MelCNNClassifierOutput(
+            loss=loss,
+            logits=logits,
+            hidden_states=outputs.hidden_states,
+            pooler_output=outputs.pooler_output,
+            unlikeness=outputs.unlikeness,
+        )
         return output if _or_config(return_dict, self.config.return_dict) else output.to_tuple()
+
+    def _temperature(self, unlikeness: torch.Tensor) -> torch.Tensor:
+        """What the logits of every clip are divided by, `(batch, 1)`: where a clip is unlike the training data, more."""
+        excess = (unlikeness - 1).clamp(0, 1)[:, None].to(self.dtype)
+        return self.config.calibration_temperature * (1 + self.config.unlike_temperature * excess)
 
     def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         problem_type = self.config.problem_type
@@ -150,6 +180,31 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
         if problem_type == "multi_label_classification":
             return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
         return F.cross_entropy(logits, labels)
+
+    def adapt(self, waveforms: Sequence[torch.Tensor | np.ndarray]) -> "MelCNNForAudioClassification":
+        """A model that is used to a voice or a place, by some clips of it, whatever they express; this one stays as it is.
+
+        The statistics of all BatchNorm layers move towards those of the clips: half way for 30 clips, further for more.
+        It is saved and loaded like any other model.
+
+        Args:
+            waveforms: Mono waveforms at `config.sampling_rate`, `(n_samples,)` each; none leaves the model as it is.
+
+        Raises:
+            ValueError: A waveform has another shape, no sample, or samples that are not finite.
+        """
+        waveforms = [torch.as_tensor(waveform, dtype=torch.float32) for waveform in waveforms]
+        for number, waveform in enumerate(waveforms):
+            if waveform.ndim != 1 or len(waveform) == 0 or not waveform.isfinite().all():
+                raise ValueError(
+                    f"Clip {number} of {len(waveforms)} has shape {tuple(waveform.shape)}; mono waveforms of shape (n_samples,) with at "
+                    "least 1 sample, all of them finite, are needed: read them with the feature extractor."
+                )
+        adapted = copy.deepcopy(self)
+        if waveforms:
+            share = len(waveforms) / (len(waveforms) + ADAPTING_CLIPS)
+            adapt_statistics(adapted.mel_cnn, waveforms, self.config.sampling_rate, share)
+        return adapted
 
     @torch.no_grad()
     def timeline(
@@ -184,6 +239,10 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
             probabilities.append(logits.float().softmax(-1).cpu())
         spans = torch.stack([starts, starts + window_length], dim=1) / self.config.sampling_rate
         return spans, torch.cat(probabilities)
+
+    def stream(self, sampling_rate: float | None = None, **options) -> MelCNNStream:
+        """A microphone's end: push samples of any length, get answers; its arguments are those of [`MelCNNStream`]."""
+        return MelCNNStream(self, sampling_rate, **options)
 
     @torch.enable_grad()
     def saliency(
@@ -250,4 +309,8 @@ def _or_config(value: bool | None, default: bool) -> bool:
 MelCNNModel.register_for_auto_class("AutoModel")
 MelCNNForAudioClassification.register_for_auto_class("AutoModelForAudioClassification")
 
-__all__ = ["MelCNNForAudioClassification", "MelCNNModel", "MelCNNPreTrainedModel"]
+__all__ = [
+    "MelCNNForAudioClassification",
+    "MelCNNModel",
+    "MelCNNPreTrainedModel",
+]
