@@ -41,7 +41,7 @@ from modeling.annotation.source import open_source
 from modeling.annotation.terms import agree, make_terms
 from modeling.annotation.work import annotate, complete
 from modeling.engine import DTYPES, Listener, computes_in_bfloat16
-from modeling.predict import CHECKPOINT, load_model
+from modeling.loading import CHECKPOINT, load_model
 from modeling.tables_mel_cnn import printable
 
 ROWS_PER_SHARD = 2_000  # what a killed process loses at most; with audio, some 200 MB of clips

@@ -62,7 +62,7 @@ class Listener:
     """A model and how it is to listen.
 
     Args:
-        model, feature_extractor: As `modeling.predict.load_model` returns them.
+        model, feature_extractor: As `modeling.loading.load_model` returns them.
         window, hop: Length and step of the windows of a timeline, seconds; without them a recording is one clip.
         longest: What is heard of one recording, seconds; longer ones are a problem.
         too_long: What the problem says is to be done about it.
