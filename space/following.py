@@ -74,7 +74,7 @@ def follow(
     for name, seconds in (("window", window), ("step", step)):
         if seconds is None or not SHORTEST_WINDOW <= seconds <= LONGEST_WINDOW:
             raise ValueError(f"The {name} is {seconds} s; {SHORTEST_WINDOW} to {LONGEST_WINDOW} s are possible.")
-    waveform = load(path, listener.sampling_rate, LONGEST_RECORDING)
+    waveform = load(path, listener.feature_extractor, LONGEST_RECORDING)
     rate = listener.sampling_rate
     spans = phrases(waveform, rate, window) if pauses else windows(len(waveform) / rate, window, step)
     if len(spans) > MOST_WINDOWS:

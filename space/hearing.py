@@ -104,7 +104,7 @@ class Listener:
         Raises:
             ValueError: In a sentence for the visitor: as `load`, or nobody speaks.
         """
-        waveform = load(path, self.sampling_rate, longest)
+        waveform = load(path, self.feature_extractor, longest)
         if problem := no_voice(waveform, self.sampling_rate):
             raise ValueError(problem)
         return waveform

@@ -6,15 +6,14 @@ server is, answers lag by one request and never pile up. The sound stays in memo
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
 import pictures
-import soxr
+from advice import about_sound, no_voice
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
+from following import SHORTEST_JUDGED, Silence
 from hearing import Answer, Listener
-from sound import loudness
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -24,6 +23,7 @@ LIVE_VISITORS = 4  # at the same time; others wait for their turn
 LIVE_LIMIT = 120.0  # seconds of one stream
 LIVE_WINDOW = 3.0  # seconds that a live answer hears
 LIVE_PAUSE = 1.0  # seconds of quiet that are silence
+LIVE_UPDATE = 0.3  # seconds from one answer to the next, unless a voice begins or ends
 LIVE_MEMORY = 60.0  # seconds
 SILENT_ROOM = -45.0  # dB below full scale; a live microphone hears the room as well
 GONE_AFTER = 5.0  # seconds without a word from the page
@@ -31,31 +31,45 @@ RATES = (8_000, 192_000)  # Hz, of microphones
 MOST_AT_ONCE = 2  # answers that are computed at the same time
 
 
-@dataclass
 class Microphone:
-    """What one visitor's microphone has sent: a few seconds of sound and a minute of answers."""
+    """What one visitor's microphone has sent: a few seconds of sound, and a minute of answers.
 
-    sound: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.float32))  # at the microphone's rate
-    end: int = 0  # of the sound, samples since the recording began
-    history: list[tuple[float, Answer | None]] = field(default_factory=list)  # time in the recording, None for silence
+    Args:
+        listener: What hears.
+        rate: Of the microphone, Hz.
+    """
 
-    def hear(self, piece: np.ndarray, end: int, rate: int, listener: Listener) -> None:
-        """Takes in a piece of sound, `(n_samples,)`, and puts an answer at the end of the history.
+    def __init__(self, listener: Listener, rate: int):
+        self.listener, self.rate = listener, rate
+        options = {"window": LIVE_WINDOW, "hop": LIVE_UPDATE, "quiet": SILENT_ROOM, "pause": LIVE_PAUSE}
+        self.stream = listener.model.stream(rate, **options)
+        self.began = self.end = 0  # of what the stream has heard, samples since the recording began
+        self.history: list[tuple[float, Answer | Silence]] = []  # time in the recording, seconds
+
+    def hear(self, piece: np.ndarray, end: int) -> None:
+        """Takes in a piece of sound, and puts what is heard at its end, if that falls due, at the end of the history.
 
         Args:
-            piece: The newest sound.
+            piece: The newest sound, `(n_samples,)`.
             end: Where it ends, samples since the recording began.
-            rate: Of the microphone, Hz.
-            listener: What hears.
         """
         if end - len(piece) != self.end:  # what lies between was too old to be sent
-            self.sound = self.sound[:0]
+            self.stream.reset()
+            self.began = end - len(piece)
         self.end = end
-        self.sound = np.concatenate([self.sound, piece])[-round(LIVE_WINDOW * rate) :]
-        silent = np.percentile(loudness(self.sound[-round(LIVE_PAUSE * rate) :], rate), 90) < SILENT_ROOM
-        answer = None if silent else listener.hear(soxr.resample(self.sound, rate, listener.sampling_rate))
-        now = end / rate
-        self.history = [entry for entry in self.history if now - entry[0] < LIVE_MEMORY] + [(now, answer)]
+        for heard in self.stream.push(piece, latest=True):
+            now = self.began / self.rate + heard.end
+            self.history = [entry for entry in self.history if now - entry[0] < LIVE_MEMORY]
+            self.history.append((now, self._answer(heard)))
+
+    def _answer(self, heard) -> Answer | Silence:
+        rate = self.listener.sampling_rate
+        waveform = self.stream.heard[-round(LIVE_WINDOW * rate) :]
+        if heard.probabilities is None:
+            return "silence"
+        if len(waveform) >= SHORTEST_JUDGED * rate and no_voice(waveform, rate):
+            return "no voice"
+        return self.listener.answer(heard.probabilities.tolist(), about_sound(waveform, rate))
 
 
 class Places:
@@ -72,7 +86,7 @@ class Places:
         self.seen: dict[str, float] = {}  # the page's last word, of those who stream and those who wait
         self.waiting: list[str] = []
 
-    def enter(self, visitor: str) -> Microphone | None:
+    def enter(self, visitor: str, listener: Listener, rate: int) -> Microphone | None:
         """The visitor's microphone; None where there is no place yet."""
         now = self.clock()
         for other, last in list(self.seen.items()):
@@ -85,7 +99,7 @@ class Places:
             if len(self.microphones) == LIVE_VISITORS or self.waiting[0] != visitor:
                 return None
             self.waiting.remove(visitor)
-            self.microphones[visitor], self.began[visitor] = Microphone(), now
+            self.microphones[visitor], self.began[visitor] = Microphone(listener, rate), now
         return self.microphones[visitor]
 
     def leave(self, visitor: str) -> None:
@@ -126,8 +140,8 @@ def route(listener_of: Callable[[str], Listener]) -> Route:
         if "stop" in request.query_params:
             places.leave(visitor)
             return JSONResponse({})
-        body = await request.body()
-        if (microphone := places.enter(visitor)) is None:
+        body, voice = await request.body(), request.query_params.get("voice", "")
+        if (microphone := places.enter(visitor, listener_of(voice), rate)) is None:
             return JSONResponse({"waiting": places.ahead(visitor), "seconds": round(places.next_place())})
         if not (left := places.left(visitor)):
             places.leave(visitor)
@@ -136,9 +150,9 @@ def route(listener_of: Callable[[str], Listener]) -> Route:
         piece = np.frombuffer(newest, dtype="<i2").astype(np.float32) / 32768
         if not len(piece):
             return JSONResponse({"left": left})
-        listener = listener_of(request.query_params.get("voice", ""))
-        await run_sync(microphone.hear, piece, end, rate, listener, limiter=limiter)
-        html = pictures.live(microphone.history, listener.labels, LIVE_WINDOW, LIVE_MEMORY)
+        await run_sync(microphone.hear, piece, end, limiter=limiter)
+        labels = microphone.listener.labels
+        html = pictures.live(microphone.history, labels, LIVE_WINDOW, LIVE_MEMORY) if microphone.history else None
         return JSONResponse({"html": html, "end": end, "left": left})
 
     return Route(LIVE_PATH, hear, methods=["POST"])

@@ -68,7 +68,7 @@ class Page:
         self.visitors.remember(request.session_hash, path)
         listener = self.voices.listener(request.session_hash)
         timeline, waveform = follow(listener, path, window, step, pauses)
-        return pictures.recording(timeline, waveform, self._playable(waveform, request))
+        return pictures.recording(timeline, waveform, self._playable(waveform, request), listener.model.csv_bytes)
 
     @in_sentences
     def show_batch(self, files: list[Sent], request: gr.Request) -> str:
@@ -76,7 +76,7 @@ class Page:
             return pictures.hint(HINTS["batch"])
         self.visitors.remember(request.session_hash, *(file.path for file in files))
         listener = self.voices.listener(request.session_hash)
-        return pictures.batch(listener.hear_files(files), listener.labels)
+        return pictures.batch(listener.hear_files(files), listener.labels, listener.model.csv_bytes)
 
     @in_sentences
     def hear_voice(self, path: str | None, request: gr.Request) -> str:

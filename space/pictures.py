@@ -1,7 +1,7 @@
 """Answers as HTML."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -11,8 +11,6 @@ from drawing import clock, colour, line_track, spectrogram_track, stack, svg, ti
 from following import Timeline
 from hearing import Answer, Evidence
 from sound import HIGHEST_PITCH, LOUDNESS_RANGE, LOWEST_PITCH
-
-LIVE_UPDATE = 0.35  # seconds that the first column of the last minute is wide
 
 
 @dataclass(frozen=True)
@@ -114,8 +112,8 @@ def clip(heard: Clip) -> str:
     )
 
 
-def recording(timeline: Timeline, waveform: np.ndarray, sound: str) -> str:
-    """A long recording: its emotions over time, and how they share it."""
+def recording(timeline: Timeline, waveform: np.ndarray, sound: str, csv_bytes: Callable) -> str:
+    """A long recording: its emotions over time, and how they share it; `csv_bytes` is the checkpoint's."""
     labels, windows, overall = timeline.labels, timeline.windows, timeline.overall
     if not overall:
         kinds = {answer for _, _, answer in windows}
@@ -136,7 +134,7 @@ def recording(timeline: Timeline, waveform: np.ndarray, sound: str) -> str:
     rows = timeline.as_rows()
     downloads = share.links(
         {
-            "CSV": ("timeline.csv", share.csv_table(["start", "end"], rows, labels)),
+            "CSV": ("timeline.csv", share.csv_table(["start", "end"], rows, labels, csv_bytes)),
             "Labels for Audacity": ("labels.txt", share.audacity(rows)),
             "JSON": ("timeline.json", share.as_json({"overall": overall, "windows": rows})),
         }
@@ -151,8 +149,8 @@ def recording(timeline: Timeline, waveform: np.ndarray, sound: str) -> str:
     )
 
 
-def batch(rows: list[dict], labels: Sequence[str]) -> str:
-    """Several files: each with its answer, or what is wrong with it."""
+def batch(rows: list[dict], labels: Sequence[str], csv_bytes: Callable) -> str:
+    """Several files: each with its answer, or what is wrong with it; `csv_bytes` is the checkpoint's."""
     n_bad = sum("problem" in row for row in rows)
     bad = f"{n_bad} could not be heard, and the table says why" if n_bad else ""
     body = ""
@@ -165,7 +163,7 @@ def batch(rows: list[dict], labels: Sequence[str]) -> str:
     )
     downloads = share.links(
         {
-            "CSV": ("emotions.csv", share.csv_table(["file"], rows, labels)),
+            "CSV": ("emotions.csv", share.csv_table(["file"], rows, labels, csv_bytes)),
             "JSON": ("emotions.json", share.as_json(rows)),
         }
     )
@@ -175,33 +173,38 @@ def batch(rows: list[dict], labels: Sequence[str]) -> str:
     )
 
 
-def live(history: list[tuple[float, Answer | None]], labels: Sequence[str], window: float, memory: float) -> str:
+def live(history: list[tuple[float, Answer | str]], labels: Sequence[str], window: float, memory: float) -> str:
     """What the microphone hears now, and over the last minute.
 
     Args:
-        history: Time in the recording (seconds) and answer of each update, None for silence, oldest first.
+        history: Time in the recording (seconds) and answer of each update, or why there is none, oldest first.
         labels: All labels in the checkpoint's order.
         window: What an answer hears, seconds.
         memory: What the history spans, seconds.
     """
     now, answer = history[-1]
-    silence = '<h2 class="headline"><span class="dot"></span>Silence <small>say something</small></h2>'
-    probabilities = answer.probabilities if answer else dict.fromkeys(labels, 0.0)
-    columns, before = "", history[0][0] - LIVE_UPDATE
+    spoken = isinstance(answer, Answer)
+    probabilities = answer.probabilities if spoken else dict.fromkeys(labels, 0.0)
+    columns, before = "", history[0][0]
     for time, heard in history:
         x, width = 1000 * (1 - (now - time) / memory), 1000 * min(time - before, 1.0) / memory
         before = time
-        height = 100 * heard.probability if heard else 3
-        kind = (
-            f'fill="{colour(labels, heard.emotion)}" opacity="{1 if heard.sure else 0.4}"' if heard else 'class="mute"'
-        )
+        height, kind = 3, 'class="mute"'
+        if isinstance(heard, Answer):
+            height = 100 * heard.probability
+            kind = f'fill="{colour(labels, heard.emotion)}" opacity="{1 if heard.sure else 0.4}"'
         columns += (
             f'<rect x="{x - width:.1f}" y="{100 - height:.1f}" width="{width:.2f}" height="{height:.1f}" {kind}/>'
         )
     picture = svg(columns, "The likeliest emotion over the last minute", "stack")
     axis = f'<div class="axis"><span style="left:0">{memory:.0f} s ago</span><span style="left:50%">{memory / 2:.0f} s</span><span>now</span></div>'
+    head = (
+        headline(answer, labels)
+        if spoken
+        else f'<h2 class="headline"><span class="dot"></span>{answer.capitalize()} <small>say something</small></h2>'
+    )
     return (
-        f'<section class="answer">{headline(answer, labels) if answer else silence}{notes("", answer.advice if answer else [])}'
+        f'<section class="answer">{head}{notes("", answer.advice if spoken else [])}'
         f"{bars(probabilities, labels, f'Probability of each emotion, last {window:.0f} seconds')}"
         f'<div class="tracks">{track("The last minute", "the taller, the likelier; pale: not sure", picture, "tall")}'
         f"{axis}</div>{legend(labels)}</section>"

@@ -34,8 +34,7 @@ async def fetched(address: str, folder: Path) -> Sent:
     """
     try:
         async with _opened(address) as (response, name):
-            path = Path(tempfile.mkdtemp(dir=folder), "sound")
-            size = 0
+            path, size = _place(folder, name), 0
             async with await open_file(path, "wb") as file:
                 async for piece in response.aiter_bytes():
                     size += len(piece)
@@ -94,10 +93,11 @@ def decoded(string: str, folder: Path, otherwise: str) -> Sent:
         raise ValueError(
             "The string after base64, is no base64. Encode the file's bytes once, without line breaks."
         ) from None
-    path = Path(tempfile.mkdtemp(dir=folder), "sound")
-    path.write_bytes(sound)
     parameters = dict(part.partition("=")[::2] for part in head.split(";"))
-    return Sent(str(path), urllib.parse.unquote(parameters.get("name", "")) or otherwise)
+    name = urllib.parse.unquote(parameters.get("name", "")) or otherwise
+    path = _place(folder, name)
+    path.write_bytes(sound)
+    return Sent(str(path), name)
 
 
 async def received(string: str, folder: Path, otherwise: str = "clip") -> Sent:
@@ -134,3 +134,9 @@ def several(**options) -> gr.File:
         Sent(file.path, file.orig_name or Path(file.path).name) for file in (sent.root if sent else [])
     ]
     return files
+
+
+def _place(folder: Path, name: str) -> Path:
+    """Where a recording is put: in a folder of its own, and by its name, which messages about it say."""
+    harmless = "".join(letter for letter in name.replace("/", "-") if letter.isprintable()).lstrip(".")
+    return Path(tempfile.mkdtemp(dir=folder), harmless.encode()[:100].decode(errors="ignore") or "clip")

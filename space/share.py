@@ -1,10 +1,9 @@
 """Answers to take along: tables, labels, JSON, and a picture with its figures."""
 
 import base64
-import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from sound import HIGHEST_PITCH, LOUDNESS_RANGE, LOWEST_PITCH
 if TYPE_CHECKING:
     from pictures import Clip
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with one of these at its head a cell is computed by spreadsheets
+SURE = {True: "yes", False: "no"}
 TYPES = {"csv": "text/csv", "txt": "text/plain", "json": "application/json", "png": "image/png"}
 WIDTH, MARGIN = 1200, 48  # pixels
 PAPER, INK, PALE = "#ffffff", "#1f2937", "#5b6472"
@@ -41,24 +40,19 @@ def as_json(value: dict | list) -> bytes:
     return json.dumps(value, indent=1, ensure_ascii=False).encode()
 
 
-def csv_table(keys: Sequence[str], rows: Sequence[dict], labels: Sequence[str]) -> bytes:
-    """A table, for spreadsheets too: with a byte-order mark, and without cells that would be computed.
+def csv_table(keys: Sequence[str], rows: Sequence[dict], labels: Sequence[str], csv_bytes: Callable) -> bytes:
+    """A table for spreadsheets.
 
     Args:
         keys: What comes first in each line.
         rows: As the endpoints return them.
         labels: A column for each.
+        csv_bytes: Writes rows and a header; the checkpoint's, as everywhere.
     """
     problems = ["problem"] * any("problem" in row for row in rows)
     header = [*keys, "emotion", "sure", *problems, *labels]
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(header)
-    for row in rows:
-        sure = {True: "yes", False: "no"}.get(row.get("sure"))
-        values = row | {"sure": sure} | (row.get("probabilities") or {})
-        writer.writerow([_inert(values.get(column)) for column in header])
-    return text.getvalue().encode("utf-8-sig")
+    named = [row | {"sure": SURE.get(row.get("sure"))} | (row.get("probabilities") or {}) for row in rows]
+    return csv_bytes([[row.get(column) for column in header] for row in named], header)
 
 
 def audacity(rows: Sequence[dict]) -> bytes:
@@ -123,10 +117,6 @@ def picture(heard: "Clip") -> bytes:
     stream = io.BytesIO()
     image.quantize(128).save(stream, "PNG")
     return stream.getvalue()
-
-
-def _inert(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
 
 
 def _fitting(words: str, font: ImageFont.FreeTypeFont, draw: ImageDraw.ImageDraw, width: float) -> str:
