@@ -11,31 +11,40 @@
     uv run torchrun --standalone --nproc_per_node 2 train.py --dataset_name build/corpus        two CPU processes
 
 The run's checkpoints and logs go to --output_dir (build/run), the model as it would be published to --model_dir
-(build/model). `uv run train.py --help` lists every argument; those of transformers' TrainingArguments all work.
+(build/model), which is replaced when the new one is whole. Of two runs with one of these folders the second is refused.
+`uv run train.py --help` lists every argument; those of transformers' TrainingArguments all work.
 """
 
 import copy
 import json
 import shutil
 import sys
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+
+from data_scripts.terminal import command, end_quietly_while_loading, say
+
+if __name__ == "__main__":
+    end_quietly_while_loading()
 
 import numpy as np
 import torch
 from accelerate import PartialState
 from datasets import concatenate_datasets
 from transformers import EarlyStoppingCallback, HfArgumentParser, set_seed
-from transformers.trainer_utils import get_last_checkpoint
 
+from data_scripts.staging import what_stands, whole_files
 from modeling.configuration_mel_cnn import MelCNNConfig
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training import report
 from modeling.training.augmentation import Augmentation
 from modeling.training.calibration import calibrate
+from modeling.training.checkpoints import checkpoints, newest_whole
 from modeling.training.data import Clips, DataArguments, load, load_card, own_labels
-from modeling.training.evaluation import composition, describe, evaluate_clips, name_of, protocol, score
+from modeling.training.evaluation import composition, describe, evaluate_clips, protocol, score
+from modeling.training.folders import check_folders, claim_for_all, folders_of, kept
 from modeling.training.folds import Fold, make_folds
 from modeling.training.model_folder import complete_save, read_base, save_model
 from modeling.training.push import PushToHub
@@ -53,8 +62,21 @@ These voices are synthetic. With the real corpora (fetched from their publishers
 
 
 def main() -> None:
+    with ExitStack() as stack:
+        with command(name="train.py"):
+            arguments = parse_arguments()
+            outputs = folders_of(*arguments)
+            before = what_stands(outputs[0])
+            stack.enter_context(claim_for_all(outputs, arguments[-1]))
+        with command(
+            partial(kept, outputs, before), "train.py", errors=(OSError,)
+        ):  # a dataset that is not there, no network
+            run(*arguments)
+
+
+def run(model_arguments: ModelArguments, data_arguments: DataArguments, training_arguments: RecipeArguments) -> None:
+    """Everything between the arguments and the finished model."""
     try:
-        model_arguments, data_arguments, training_arguments = parse_arguments()
         set_seed(training_arguments.seed)
         with training_arguments.main_process_first(desc="preparing the dataset"):
             dataset_card = prepare_dataset(data_arguments)
@@ -64,8 +86,9 @@ def main() -> None:
         check_folders(model_arguments, data_arguments, training_arguments, len(folds))
         base = read_base(model_arguments.model_name_or_path) if training_arguments.do_train else None
         push = prepare_push(training_arguments, dataset_card, base, len(folds))
-    except (ValueError, OSError) as error:  # OSError: a dataset or model that is not there, or no network
+    except ValueError as error:
         raise SystemExit(f"train.py: {error}") from error
+    training_arguments.hub_token = None  # `Trainer` writes its arguments into every checkpoint
     possible = own_labels(splits, data_arguments)
 
     def figures(folds: list[Fold], probabilities: list[np.ndarray]) -> dict:
@@ -100,8 +123,8 @@ def main() -> None:
         save_model(folder, model, evaluation, history, dataset_card, base)
     else:
         folder = model_arguments.evaluation_dir
-        folder.mkdir(parents=True, exist_ok=True)
-        report.write_report(folder, evaluation)
+        with whole_files(folder, last="evaluation.json") as staging:
+            report.write_report(staging, evaluation)
     if training_arguments.do_train:  # the run is finished: what is left of it would pass for an unfinished one
         for checkpoint in Path(training_arguments.output_dir).glob("**/checkpoint-*"):
             shutil.rmtree(checkpoint)
@@ -149,37 +172,6 @@ def labels_of(arguments: ModelArguments) -> list[str]:
     return list(MelCNNConfig.from_pretrained(arguments.model_name_or_path).id2label.values())
 
 
-def check_folders(
-    model_arguments: ModelArguments, data_arguments: DataArguments, training_arguments: RecipeArguments, n_folds: int
-) -> None:
-    """Refuses to train where that would destroy another model, or the checkpoints of an unfinished run."""
-    if not training_arguments.do_train:
-        return
-    model_dir, evaluation = model_arguments.model_dir, model_arguments.model_dir / "evaluation.json"
-    holds_something = n_folds == 1 and model_dir.exists() and any(model_dir.iterdir())  # several leave no model
-    if holds_something and not (model_dir / "config.json").is_file():
-        raise ValueError(
-            f"{model_dir} holds something else than a model and is not replaced: choose another --model_dir."
-        )
-    if model_arguments.overwrite_output_dir:
-        return
-    if holds_something:
-        of_model = json.loads(evaluation.read_text()) if evaluation.is_file() else {}
-        found = [of_model.get(name, "unknown") for name in ("dataset", "protocol")]
-        wanted = [name_of(data_arguments), protocol(data_arguments)]
-        if found != wanted:
-            raise ValueError(
-                f"{model_dir} is a model of {', '.join(found)}; this run is of {', '.join(wanted)}: choose another "
-                "--model_dir, or replace it by --overwrite_output_dir."
-            )
-    unfinished = sorted(Path(training_arguments.output_dir).glob("**/checkpoint-*"))
-    if unfinished and not training_arguments.resume_from_checkpoint and not data_arguments.is_demo:
-        raise ValueError(
-            f"{training_arguments.output_dir} holds an unfinished run ({unfinished[-1].name}): go on with it by "
-            "--resume_from_checkpoint True, start again by --overwrite_output_dir, or choose another --output_dir."
-        )
-
-
 def prepare_push(arguments: RecipeArguments, dataset_card: dict, base: dict | None, n_folds: int) -> PushToHub | None:
     """What pushes to the Hub where that is asked for; a name or a token that will not do is said before training."""
     if not arguments.push_to_hub:
@@ -211,12 +203,13 @@ def train(
         SentenceHead(model.mel_cnn.pooling.embedding_size, sentences, model_arguments.sentence_weight).attach(model)
     feature_extractor = MelCNNFeatureExtractor(sampling_rate=model.config.sampling_rate)
     resume = training_arguments.resume_from_checkpoint
-    if resume is None:
-        for checkpoint in directory.glob("checkpoint-*"):
-            shutil.rmtree(checkpoint)
-    elif resume.lower() == "true":
-        resume = get_last_checkpoint(directory) if directory.is_dir() else None
-        print(f"Going on from {resume}." if resume else f"No checkpoint in {directory}: training from the start.")
+    with training_arguments.main_process_first(desc="looking for checkpoints"):
+        if resume is None and training_arguments.process_index == 0:
+            for checkpoint in checkpoints(directory):
+                shutil.rmtree(checkpoint)
+        elif resume is not None and resume.lower() == "true":
+            resume = newest_whole(directory, say if training_arguments.process_index == 0 else lambda line: None)
+            say(f"Going on from {resume}." if resume else f"No checkpoint in {directory}: training from the start.")
 
     def compute_metrics(prediction) -> dict:
         probabilities = torch.softmax(torch.as_tensor(prediction.predictions), -1).numpy()
@@ -243,7 +236,7 @@ def train(
         trainer.add_callback(EarlyStoppingCallback(model_arguments.early_stopping_patience))
     if push:
         trainer.add_callback(push)
-    trainer.train(resume_from_checkpoint=resume)
+    trainer.train(resume_from_checkpoint=resume and str(resume))
     # From here on as it will be loaded: without mixed precision, and in the usual order in memory.
     model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     if sentences:

@@ -1,40 +1,44 @@
 """Raw corpora in, the Hub's dataset out: Parquet with audio, a metadata table and a card.
 
     uv run -m data_scripts.build --ravdess DIR --tess DIR --crema-d DIR --output build/corpus
-    uv run -m data_scripts.build                            # downloads all three into raw/ first
+    uv run -m data_scripts.build                            # downloads these three into raw/ first
+    uv run -m data_scripts.build --corpora ravdess tess crema_d nemo emospeech                  # or all five
+    uv run -m data_scripts.build --ravdess DIR --tess DIR --crema-d DIR --nemo DIR --emospeech DIR
 
-Any subset of the three will do, however their folders are nested or named; wav, flac, ogg, mp3, opus and aiff are read. A
+Any subset of the five will do, however their folders are nested or named; wav, flac, ogg, mp3, opus and aiff are read. A
 corpus with clips missing is an error unless --allow-partial is given. Then:
 
-    load_dataset("build/corpus")                            # all corpora
+    load_dataset("build/corpus")                            # all of RAVDESS, TESS and CREMA-D
+    load_dataset("build/corpus", "extended")                # and nEMO and Indian EmoSpeech with them
     load_dataset("build/corpus", "ravdess", split="train")  # one
 
 The folder appears whole or not at all, and the same input gives the same bytes.
 """
 
 import argparse
-import csv
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 from datasets.arrow_writer import ParquetWriter
 from tqdm import tqdm
 
-from data_scripts import crema_d, ravdess, tess
 from data_scripts.audio import read_waveform, to_flac
 from data_scripts.card import write_card
+from data_scripts.corpora import CORPORA, PROJECT, completeness
 from data_scripts.download import download
 from data_scripts.schema import EMOTIONS, FEATURES, SAMPLING_RATE, SPLITS, VOTED_EMOTIONS, Clip
 from data_scripts.source_files import is_synthetic
 from data_scripts.splits import split_of
-from data_scripts.staging import whole_folder
+from data_scripts.staging import claim, settled, standing, what_stands, whole_folder
+from data_scripts.terminal import command, say
+from data_scripts.verify import altered_tables
+from modeling.tables_mel_cnn import csv_bytes
 
-CORPORA = {"crema_d": crema_d, "ravdess": ravdess, "tess": tess}
 BUILT_FILE = re.compile(rf"README\.md|clips\.csv|data/({'|'.join(CORPORA)})/\w+-\d{{5}}-of-\d{{5}}\.parquet")
 ROWS_PER_GROUP = 100  # about 5 MB of audio: what a viewer or a stream reads at once, and what stands in memory here
 CSV_COLUMNS = (
@@ -49,14 +53,14 @@ def build(
     output: Path,
     allow_partial: bool = False,
     n_workers: int | None = None,
-    report: Callable[[str], None] = print,
+    report: Callable[[str], None] = say,
 ) -> Path:
     """Builds the dataset from raw corpora.
 
     Args:
-        folders: corpus (``ravdess``, ``tess``, ``crema_d``) -> folder of its recordings.
+        folders: corpus, a key of ``CORPORA`` -> folder of its recordings.
         output: the folder to write; a previous build there is replaced when the new one is whole.
-        allow_partial: take corpora with clips missing, too.
+        allow_partial: take corpora with clips missing or tables altered, too.
         n_workers: threads; by default one per core. The result does not depend on it.
         report: called with one sentence for whatever is counted or left out.
 
@@ -65,20 +69,31 @@ def build(
 
     Raises:
         ValueError: an input that is missing, incomplete, damaged or not what it is said to be, named with the remedy; or
-            an ``output`` that is something else than a previous build.
+            an ``output`` that is something else than a previous build, or that another run writes.
     """
     if not folders:
-        raise ValueError("no corpus given; name the folder of at least one of --ravdess, --tess, --crema-d")
-    output = Path(output).resolve()
+        options = ", ".join(f"--{corpus.replace('_', '-')}" for corpus in CORPORA)
+        raise ValueError(f"no corpus given; name the folder of at least one of {options}")
+    output = settled(output)
+    with claim(output, report=report):
+        return _build(folders, output, allow_partial, n_workers, report)
+
+
+def _build(
+    folders: dict[str, Path], output: Path, allow_partial: bool, n_workers: int | None, report: Callable[[str], None]
+) -> Path:
     check_replaceable(output)
     clips = source_clips(folders, report)
     synthetic = all_synthetic(folders)
     shortfalls = []
     if not synthetic:
         for corpus, part in clips.items():
-            count, complete = completeness(corpus, part)
+            count, complete = completeness(CORPORA[corpus], part)
             report(count)
-            shortfalls += [] if complete else [count]
+            altered = altered_tables(CORPORA[corpus], Path(folders[corpus]), report)
+            for line in altered:
+                report(line)
+            shortfalls += [*([] if complete else [count]), *altered]
     if shortfalls and not allow_partial:
         raise ValueError(f"incomplete corpora: {'; '.join(shortfalls)}. Fetch what is missing or give --allow-partial")
     with whole_folder(output) as folder:
@@ -111,23 +126,6 @@ def all_synthetic(folders: dict[str, Path]) -> bool:
     return bool(synthetic)
 
 
-def completeness(corpus: str, clips: Sequence[Clip]) -> tuple[str, bool]:
-    """What is there of a corpus against what it should have, in words, and whether that is all."""
-    facts = CORPORA[corpus]
-    n_expected = facts.EXPECTED["clips"] - len(facts.EXCLUDED)
-    actors = {clip.actor for clip in clips}
-    missing = [actor for actor in facts.EXPECTED["speakers"] if actor not in actors]
-    n_speakers = len(facts.EXPECTED["speakers"])
-    count = f"{facts.NAME}: {len(clips):,} of {n_expected:,} clips, {len(actors)} of {n_speakers} speakers"
-    if missing:
-        return f"{count} (missing: {', '.join(missing)})", False
-    if len(clips) != n_expected:
-        per_emotion = Counter(clip.emotion for clip in clips)
-        counts = [f"{emotion} {per_emotion[emotion]:,} of {n:,}" for emotion, n in facts.EXPECTED["emotions"].items()]
-        return f"{count} ({', '.join(counts)})", False
-    return count, True
-
-
 def write_tables(clips: dict[str, Sequence[Clip]], folder: Path, n_workers: int) -> dict[tuple[str, str], int]:
     """Writes ``data/<corpus>/<split>-00000-of-00001.parquet`` and ``clips.csv``.
 
@@ -143,11 +141,10 @@ def write_tables(clips: dict[str, Sequence[Clip]], folder: Path, n_workers: int)
     n_clips = sum(map(len, clips.values()))
     with (
         ThreadPoolExecutor(n_workers) as pool,
-        open(folder / "clips.csv", "w", newline="", encoding="utf-8") as file,
+        open(folder / "clips.csv", "wb") as table,
         tqdm(total=n_clips, unit="clip", desc="build") as progress,
     ):
-        table = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
-        table.writeheader()
+        table.write(csv_bytes([], CSV_COLUMNS))
         for corpus in sorted(clips):
             for split in SPLITS:
                 part = [clip for clip in clips[corpus] if split_of(corpus, clip.actor) == split]
@@ -160,7 +157,7 @@ def write_tables(clips: dict[str, Sequence[Clip]], folder: Path, n_workers: int)
 
 
 def write_parquet(
-    clips: Sequence[Clip], path: Path, place: dict, table: csv.DictWriter, pool: ThreadPoolExecutor, progress: tqdm
+    clips: Sequence[Clip], path: Path, place: dict, table: BinaryIO, pool: ThreadPoolExecutor, progress: tqdm
 ) -> int:
     """Writes one split of one corpus group by group, so that memory does not grow with it; returns its Arrow bytes."""
     with ParquetWriter(features=FEATURES, path=str(path), writer_batch_size=ROWS_PER_GROUP) as writer:
@@ -172,7 +169,8 @@ def write_parquet(
                 progress.update()
             writer.write_table(pa.Table.from_pylist(rows, schema=FEATURES.arrow_schema))
             for index, (clip, row) in enumerate(zip(group, rows, strict=True), start):
-                table.writerow(csv_row(clip, row) | place | {"row": index})
+                cells = csv_row(clip, row) | place | {"row": index}
+                table.write(csv_bytes([[cells.get(name) for name in CSV_COLUMNS]]))
         return writer.finalize()[1]
 
 
@@ -213,20 +211,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for corpus, facts in CORPORA.items():
         parser.add_argument(f"--{corpus.replace('_', '-')}", type=Path, metavar="DIR", help=f"folder of {facts.NAME}")
+    parser.add_argument(
+        "--corpora", nargs="+", choices=CORPORA, help=f"to download, without folders; default: {' '.join(PROJECT)}"
+    )
     parser.add_argument("--output", type=Path, default=Path("build/corpus"), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--allow-partial", action="store_true", help="take corpora with clips missing, too")
     arguments = parser.parse_args()
     folders = {corpus: getattr(arguments, corpus) for corpus in CORPORA if getattr(arguments, corpus) is not None}
-    try:
+    if folders and arguments.corpora:
+        parser.error("--corpora names what to download, where no folder is given; leave it out, or the folders")
+    before = what_stands(arguments.output)
+    with command(lambda: f"{standing(arguments.output, before)}; run again"), claim(arguments.output, report=say):
         if not folders:
             check_replaceable(arguments.output)
-            folders = download(list(CORPORA), Path("raw"))
+            folders = download(arguments.corpora or PROJECT, Path("raw"))
         output = build(folders, arguments.output, arguments.allow_partial)
-    except (ValueError, OSError) as error:
-        raise SystemExit(f"error: {error}") from None
-    except KeyboardInterrupt:
-        raise SystemExit(f"interrupted; {arguments.output} is as it was") from None
-    print(f'{output} is ready: load_dataset("{arguments.output}")')
+    say(f'{output} is ready: load_dataset("{arguments.output}")')
 
 
 if __name__ == "__main__":

@@ -11,10 +11,12 @@ from datasets.info import DatasetInfosDict
 from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCard, DatasetCardData
 
+from data_scripts.corpora import CORPORA, configurations
 from data_scripts.schema import EMOTIONS, FEATURES, SPLITS
 from data_scripts.splits import POLICIES
 
 SYNTHETIC_LICENSE = "cc0-1.0"
+LANGUAGES = {"en": "English", "pl": "Polish"}
 SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K"}
 
 
@@ -35,30 +37,31 @@ def write_card(
         synthetic: the recordings are synthesised; the card then claims no corpus's licence or citation.
     """
     clips = pd.read_csv(folder / "clips.csv", dtype={"actor": str})
+    languages = sorted({corpus.LANGUAGE for corpus in corpora})
     data = DatasetCardData(
         pretty_name="mel-emotion corpus (synthetic demo)" if synthetic else "mel-emotion corpus",
-        language=["en"],
-        license=[SYNTHETIC_LICENSE] if synthetic else [corpus.LICENSE for corpus in corpora],
+        language=languages,
+        license=[SYNTHETIC_LICENSE] if synthetic else licenses_of(corpora),
         task_categories=["audio-classification"],
         annotations_creators=["machine-generated" if synthetic else "expert-generated"],
         source_datasets=["original"],
-        multilinguality=["monolingual"],
+        multilinguality=["monolingual" if len(languages) == 1 else "multilingual"],
         size_categories=[next(size for limit, size in SIZES.items() if len(clips) < limit)],
         tags=["speech-emotion-recognition", "audio", "speech", "emotion"] + (["synthetic"] if synthetic else []),
     )
-    names = sorted({corpus for corpus, _ in num_bytes})
-    configs = {"all": names} | {name: [name] for name in names}
+    configs = configurations({corpus for corpus, _ in num_bytes})
+    default = next(iter(configs))
     parts = {config: [part for part in num_bytes if part[0] in members] for config, members in configs.items()}
     MetadataConfigs(
         {
-            config: {"data_files": data_files(parts[config])} | ({"default": True} if config == "all" else {})
+            config: {"data_files": data_files(parts[config])} | ({"default": True} if config == default else {})
             for config in configs
         }
     ).to_dataset_card_data(data)
     DatasetInfosDict(
         {config: info(folder, clips, {part: num_bytes[part] for part in parts[config]}) for config in configs}
     ).to_dataset_card_data(data)
-    text = page(clips, corpora, shortfalls, synthetic)
+    text = page(clips, configs, shortfalls, synthetic)
     DatasetCard(f"---\n{data.to_yaml()}\n---\n\n{text}").save(folder / "README.md")
 
 
@@ -85,8 +88,15 @@ def info(folder: Path, clips: pd.DataFrame, num_bytes: dict[tuple[str, str], int
     )
 
 
-def page(clips: pd.DataFrame, corpora: Sequence[ModuleType], shortfalls: Sequence[str], synthetic: bool) -> str:
+def licenses_of(corpora: Sequence[ModuleType]) -> list[str]:
+    """Each of their licences once, by the Hub's name."""
+    return list(dict.fromkeys(corpus.LICENSE for corpus in corpora))
+
+
+def page(clips: pd.DataFrame, configs: dict[str, list[str]], shortfalls: Sequence[str], synthetic: bool) -> str:
     """The card's Markdown below its YAML."""
+    corpora = [CORPORA[name] for name in sorted(clips.corpus.unique())]
+    first = clips[clips.corpus.isin(next(iter(configs.values())))].iloc[0]
     names = ", ".join(corpus.NAME for corpus in corpora)
     if synthetic:
         title = "# mel-emotion corpus (synthetic demo)"
@@ -95,9 +105,8 @@ the code. A figure measured on it says nothing about speech. It is in the public
         sections = ""
     else:
         title = "# mel-emotion corpus"
-        origin = (
-            f"Acted emotional English speech, {names}, in one table with one set of labels and no speaker on two sides."
-        )
+        languages = " and ".join(LANGUAGES[language] for language in sorted({corpus.LANGUAGE for corpus in corpora}))
+        origin = f"Acted emotional {languages} speech, {names}, in one table with one set of labels and no speaker on two sides."
         sections = "\n\n".join([section(corpus) for corpus in corpora] + [licences(corpora), LIMITS])
     partial = "".join(f"\n> This build is partial. {shortfall}.\n" for shortfall in shortfalls)
     return PAGE.format(
@@ -108,11 +117,24 @@ the code. A figure measured on it says nothing about speech. It is in the public
         n_speakers=clips.speaker_id.nunique(),
         hours=clips.duration.sum() / 3600,
         counts=counts(clips),
-        config=clips.corpus[0],
-        split=clips.split[0],
+        configurations=configuration_table(clips, configs, synthetic),
+        config=first.corpus,
+        split=first.split,
         policies=" ".join(POLICIES[corpus] for corpus in sorted(clips.corpus.unique())),
         sections=sections,
     )
+
+
+def configuration_table(clips: pd.DataFrame, configs: dict[str, list[str]], synthetic: bool) -> str:
+    """What each configuration holds, and under which licences."""
+    lines = ["| configuration | corpora | clips | licences |", "|---|---|---:|---|"]
+    for config, members in configs.items():
+        facts = [CORPORA[name] for name in members]
+        licenses = [SYNTHETIC_LICENSE] if synthetic else dict.fromkeys(corpus.SOURCE["license"] for corpus in facts)
+        n_clips = clips.corpus.isin(members).sum()
+        names = ", ".join(corpus.NAME for corpus in facts)
+        lines.append(f"| `{config}` | {names} | {n_clips:,} | {'; '.join(licenses)} |")
+    return "\n".join(lines)
 
 
 def counts(clips: pd.DataFrame) -> str:
@@ -123,10 +145,11 @@ def counts(clips: pd.DataFrame) -> str:
         for split in SPLITS:
             part = clips[(clips.corpus == corpus) & (clips.split == split)]
             if len(part):
-                speakers = part.drop_duplicates("speaker_id").gender.value_counts()
-                women, men = speakers.get("female", 0), speakers.get("male", 0)
+                genders = part.drop_duplicates("speaker_id").gender
+                women, men = (genders == "female").sum(), (genders == "male").sum()
+                speakers = f"{len(genders)} ({women}, {men})" if genders.notna().all() else f"{len(genders)} (unknown)"
                 emotions = [f"{(part.emotion == emotion).sum():,}" for emotion in EMOTIONS]
-                cells = [corpus, split, f"{women + men} ({women}, {men})", f"{len(part):,}"]
+                cells = [corpus, split, speakers, f"{len(part):,}"]
                 lines.append("| " + " | ".join([*cells, f"{part.duration.sum() / 3600:.2f}", *emotions]) + " |")
     return "\n".join(lines)
 
@@ -146,7 +169,8 @@ def licences(corpora: Sequence[ModuleType]) -> str:
         [
             "## Licences and citations",
             "",
-            "Each corpus keeps its own licence; the table as a whole is for non-commercial research.",
+            "Each corpus keeps its own licence; the table as a whole is for non-commercial research. What is made of several corpora",
+            "keeps to the licences of all of them.",
             *(
                 f"{corpus.NAME}'s licence allows no derivatives: its clips are changed in format only."
                 for corpus in corpora
@@ -195,7 +219,9 @@ dataset = load_dataset("build/corpus", split="{split}").cast_column("audio", Aud
 waveform, sampling_rate = soundfile.read(io.BytesIO(dataset[0]["audio"]["bytes"]))
 ```
 
-`streaming=True` works with both. The configuration `all` is the default; each corpus is a configuration of its own over the same files.
+`streaming=True` works with both. The first of these configurations is the default; all are over the same files.
+
+{configurations}
 
 ## Columns
 
@@ -205,7 +231,7 @@ waveform, sampling_rate = soundfile.read(io.BytesIO(dataset[0]["audio"]["bytes"]
 | `emotion` | the acted emotion, a `ClassLabel` |
 | `corpus`, `speaker_id` | such as `ravdess` and `ravdess_01`: for splits of your own by speaker or by corpus |
 | `gender`, `age`, `ethnicity`, `race` | of the speaker, in the corpus's words; age in years |
-| `text` | the words spoken |
+| `text`, `language` | the words spoken, and the language's ISO 639-1 code |
 | `intensity` | of the acted emotion: `normal`, `strong` (RAVDESS), `low`, `medium`, `high` (CREMA-D, sentence IEO only) |
 | `repetition` | 1 or 2 (RAVDESS) |
 | `duration` | seconds |
@@ -226,6 +252,6 @@ No speaker stands on two sides. {policies} A split by file, with the same voices
 
 LIMITS = """## Limits
 
-Acted, scripted, North American English, recorded in studios: what a model learns here it need not know of spontaneous speech, of
-other languages or of your microphone. The labels say what actors were asked to show, not what anybody felt. Not for
-judging people: not in hiring, schooling, policing, insurance or health."""
+Acted and scripted speech, in the few languages, rooms and microphones that are named above: what a model learns here it need
+not know of spontaneous speech, of other languages or of your microphone. The labels say what people were asked to show, not what
+anybody felt. Not for judging people: not in hiring, schooling, policing, insurance or health."""

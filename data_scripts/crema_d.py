@@ -14,10 +14,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
-
 from data_scripts.schema import Clip
 from data_scripts.source_files import audio_files, parse_files
+from data_scripts.source_tables import read_table
 
 NAME = "CREMA-D"
 CITATION = """@article{cao2014cremad,
@@ -31,6 +30,7 @@ CITATION = """@article{cao2014cremad,
   doi = {10.1109/TAFFC.2014.2336244}
 }"""
 LICENSE = "odbl"
+LANGUAGE = "en"
 MIRROR = "https://gitlab.com/api/v4/projects/cs-cooper-lab%2Fcrema-d-mirror/repository"
 SOURCE = {
     "landing_page": "https://github.com/CheyneyComputerScience/CREMA-D",
@@ -39,9 +39,13 @@ SOURCE = {
     # GitHub's LFS has a monthly quota that is often spent; the owners' mirror packs the recordings into its archives.
     "files": {
         "AudioWAV.zip": {"url": f"{MIRROR}/archive.zip?path=AudioWAV"},
-        "VideoDemographics.csv": {"url": f"{MIRROR}/files/VideoDemographics.csv/raw?ref=HEAD"},
+        "VideoDemographics.csv": {
+            "url": f"{MIRROR}/files/VideoDemographics.csv/raw?ref=HEAD",
+            "known_hash": "sha256:e33ddc8b60bedf98541735801127cbb67098b5957271adbdd5dea8a44294eec3",
+        },
         "processedResults/tabulatedVotes.csv": {
-            "url": f"{MIRROR}/files/processedResults%2FtabulatedVotes.csv/raw?ref=HEAD"
+            "url": f"{MIRROR}/files/processedResults%2FtabulatedVotes.csv/raw?ref=HEAD",
+            "known_hash": "sha256:774d9d759cb5caf2542758a39eca8c0f1d2777f9987ff5d5adf8066d192f377b",
         },
     },
     "lfs": "https://gitlab.com/cs-cooper-lab/crema-d-mirror.git/info/lfs/objects/batch",
@@ -121,6 +125,7 @@ def parse(stem: str) -> Clip:
         emotion=EMOTION_CODES[emotion],
         gender="female" if actor in WOMEN.split() else "male",
         text=SENTENCES[sentence],
+        language=LANGUAGE,
         intensity=INTENSITIES[level],
         label_conflict=stem in CONFLICTS,
     )
@@ -155,7 +160,7 @@ def records(root: Path, report: Callable[[str], None] = print) -> list[Clip]:
 def read_demographics(root: Path, report: Callable[[str], None]) -> dict[str, dict]:
     """Actor -> age, race and ethnicity, from ``VideoDemographics.csv``."""
     columns = {"ActorID": str, "Age": int, "Race": str, "Ethnicity": str}
-    table = read_table(root, DEMOGRAPHICS, columns, "age, race and ethnicity", report)
+    table = read_table(root, DEMOGRAPHICS, columns, "age, race and ethnicity", NAME, SOURCE["landing_page"], report)
     return {
         actor: {"age": age, "race": UNKNOWN.get(race, race), "ethnicity": UNKNOWN.get(ethnicity, ethnicity)}
         for actor, age, race, ethnicity in table.itertuples(index=False)
@@ -165,26 +170,9 @@ def read_demographics(root: Path, report: Callable[[str], None]) -> dict[str, di
 def read_votes(root: Path, report: Callable[[str], None]) -> dict[str, dict[str, int]]:
     """Stem -> emotion -> listeners who heard it in the voice alone, from ``processedResults/tabulatedVotes.csv``."""
     columns = {"Unnamed: 0": int, "fileName": str} | dict.fromkeys(VOTE_COLUMNS, int)
-    table = read_table(root, VOTES, columns, "listeners' votes", report)
+    table = read_table(root, VOTES, columns, "listeners' votes", NAME, SOURCE["landing_page"], report)
     return {
         stem: dict(zip(VOTE_COLUMNS.values(), counts, strict=True))
         for row, stem, *counts in table.itertuples(index=False)
         if row in VOICE_ALONE
     }
-
-
-def read_table(
-    root: Path, name: str, columns: dict[str, type], gives: str, report: Callable[[str], None]
-) -> pd.DataFrame:
-    """The columns of a table anywhere below ``root`` or beside it; without the table no rows."""
-    beside = root.resolve().parent / name
-    found = sorted(root.rglob(Path(name).name)) or [path for path in (beside,) if path.is_file()]
-    if not found:
-        report(f"{name} is not in {root}: {gives} will be null; it comes with {SOURCE['landing_page']}")
-        return pd.DataFrame(columns=list(columns))
-    try:
-        return pd.read_csv(found[0], usecols=list(columns), dtype=columns)[list(columns)]
-    except ValueError as error:
-        raise ValueError(
-            f"{found[0]} is not CREMA-D's table ({error}); fetch it from {SOURCE['landing_page']}"
-        ) from None

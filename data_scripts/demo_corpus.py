@@ -1,4 +1,4 @@
-"""Synthesises miniature corpora in the three official layouts, and builds the dataset from them.
+"""Synthesises miniature corpora in the corpora's own layouts, and builds the dataset from them.
 
     uv run -m data_scripts.demo_corpus --output build/demo
 
@@ -12,6 +12,7 @@ import csv
 import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,19 +20,31 @@ import soundfile
 import soxr
 from tqdm import tqdm
 
-from data_scripts import crema_d, ravdess, tess
+from data_scripts import crema_d, emospeech, nemo, ravdess, tess
 from data_scripts.build import build
 from data_scripts.schema import SAMPLING_RATE, Clip
 from data_scripts.source_files import SYNTHETIC_MARKER
-from data_scripts.staging import whole_folder
+from data_scripts.staging import claim, settled, standing, what_stands, whole_folder
 from data_scripts.synthesis import PROSODIES, Voice, speak, strayed
+from data_scripts.terminal import command, say
 
-SOURCE_RATES = {"ravdess": 48_000, "tess": 24_414, "crema_d": 16_000}  # Hz, the official ones
+SOURCE_RATES = {
+    "ravdess": 48_000,
+    "tess": 24_414,
+    "crema_d": 16_000,
+    "nemo": 24_000,
+    "emospeech": 16_000,
+}  # Hz, the official ones
 RAVDESS_ACTORS = range(1, 15)
 TESS_WORDS = ("back", "bean", "dog", "food", "jar", "moon", "rain", "shout", "tire", "wheat")
 CREMA_D_ACTORS = (1001, 1002, 1003, 1004, 1005, 1007, 1008, 1009, 1010, 1011, 1012, 1014, 1015, 1022)
 CREMA_D_SENTENCES = ("DFA", "IEO", "TIE")
 N_LISTENERS = 10
+OTHERS = 300.0  # s to wait for another run that makes the same
+NEMO_ACTORS = {"EB0": "female", "KS0": "male", "MK0": "female", "MP0": "male"}
+NEMO_SENTENCES = {"1": "Kot pije mleko", "2": "Dom ma dwa okna"}  # of our own; the corpus has others
+EMOSPEECH_SPEAKERS = ("1cfb36", "2bbcd8", "4e520c", "97ce11", "9dd201")
+EMOSPEECH_WORDS = ("help", "no")
 
 
 def build_demo_corpus(folder: Path) -> Path:
@@ -46,18 +59,21 @@ def build_demo_corpus(folder: Path) -> Path:
     Raises:
         ValueError: ``folder`` holds something else.
     """
-    folder = Path(folder).resolve()
+    folder = settled(folder)
     note = marker_text()
-    if folder.exists():
-        marker = folder / SYNTHETIC_MARKER
-        if marker.is_file() and marker.read_text() == note:
-            return folder / "corpus"
-        if not folder.is_dir() or (any(folder.iterdir()) and not marker.is_file()):
-            raise ValueError(f"{folder} is not a demo corpus and will not be replaced; give --output another folder")
-    with whole_folder(folder) as staging:
-        (staging / SYNTHETIC_MARKER).write_text(note)
-        roots = write_recordings(staging / "raw")
-        build(roots, staging / "corpus", report=lambda line: None)
+    with claim(folder, wait=OTHERS, report=say):  # another run that makes it is as good
+        if folder.exists():
+            marker = folder / SYNTHETIC_MARKER
+            if marker.is_file() and marker.read_text() == note:
+                return folder / "corpus"
+            if not folder.is_dir() or (any(folder.iterdir()) and not marker.is_file()):
+                raise ValueError(
+                    f"{folder} is not a demo corpus and will not be replaced; give --output another folder"
+                )
+        with whole_folder(folder) as staging:
+            (staging / SYNTHETIC_MARKER).write_text(note)
+            roots = write_recordings(staging / "raw")
+            build(roots, staging / "corpus", report=lambda line: None)
     return folder / "corpus"
 
 
@@ -69,7 +85,7 @@ def marker_text() -> str:
 
 
 def write_recordings(raw: Path) -> dict[str, Path]:
-    """Writes the three miniature corpora; returns corpus -> folder."""
+    """Writes the miniature corpora; returns corpus -> folder."""
     layout = paths()
     for path in layout:
         (raw / path).parent.mkdir(parents=True, exist_ok=True)
@@ -80,6 +96,7 @@ def write_recordings(raw: Path) -> dict[str, Path]:
     for root in roots.values():
         (root / SYNTHETIC_MARKER).write_text(marker_text())
     write_crema_d_tables(roots["crema_d"], [clip for clip in layout.values() if clip.corpus == "crema_d"])
+    write_nemo_table(roots["nemo"], [clip for clip in layout.values() if clip.corpus == "nemo"])
     return roots
 
 
@@ -104,7 +121,23 @@ def paths() -> dict[Path, Clip]:
                 level = "HI" if sentence == "IEO" and emotion != "NEU" else "XX"
                 stem = f"{actor}_{sentence}_{emotion}_{level}"
                 found[Path("crema_d", "AudioWAV", f"{stem}.wav")] = crema_d.parse(stem)
+    for actor, gender in NEMO_ACTORS.items():
+        for emotion in nemo.EMOTION_CODES:
+            for sentence, text in NEMO_SENTENCES.items():
+                stem = f"{actor}_{emotion}_{sentence}"
+                clip = replace(nemo.parse(stem), gender=gender, text=text)
+                found[Path("nemo", "samples", f"{stem}.wav")] = clip
+    for speaker in EMOSPEECH_SPEAKERS:
+        for emotion in emospeech.EMOTION_CODES:
+            for number, word in enumerate(EMOSPEECH_WORDS):
+                stem = f"{word}-safe-{emotion}-156299831787{number}-{hash_of(speaker)}"
+                found[Path("emospeech", "House", f"{stem}.wav")] = emospeech.parse(stem)
     return found
+
+
+def hash_of(speaker: str) -> str:
+    """The 56 digits that stand for a speaker of Indian EmoSpeech, made up from the sixth on."""
+    return speaker + hashlib.sha256(speaker.encode()).hexdigest()[: 56 - len(speaker)]
 
 
 def write_recording(clip: Clip, path: Path) -> None:
@@ -117,7 +150,7 @@ def write_recording(clip: Clip, path: Path) -> None:
 def voice_of(clip: Clip) -> Voice:
     """The voice of a clip's speaker, the same in every clip."""
     rng = generator(clip.speaker_id)
-    woman = clip.gender == "female"
+    woman = rng.random() < 0.5 if clip.gender is None else clip.gender == "female"
     return Voice(
         pitch=rng.uniform(175, 235) if woman else rng.uniform(90, 135),
         tract=rng.uniform(1.1, 1.22) if woman else rng.uniform(0.93, 1.05),
@@ -152,15 +185,25 @@ def write_crema_d_tables(root: Path, clips: list[Clip]) -> None:
                 table.writerow({"": row, "fileName": clip.stem} | dict(zip(columns.values(), votes, strict=True)))
 
 
+def write_nemo_table(root: Path, clips: list[Clip]) -> None:
+    """Writes ``data.tsv`` in nEMO's own form, the speakers' ids padded as there."""
+    with open(root / nemo.TABLE, "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, delimiter="\t", lineterminator="\n")
+        table.writerow(["file_id", "emotion", "raw_text", "normalized_text", "speaker_id", "gender", "age"])
+        for clip in clips:
+            emotion, age = clip.stem.split("_")[1], generator(clip.actor).integers(20, 30)
+            text = [f"{clip.text}.", clip.text.lower()]
+            table.writerow([f"{clip.stem}.wav", emotion, *text, f"{clip.actor:>11}", clip.gender, age])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("build/demo"), metavar="DIR", help="default: %(default)s")
     arguments = parser.parse_args()
-    try:
+    before = what_stands(arguments.output)
+    with command(lambda: f"{standing(arguments.output, before)}; run again"):
         corpus = build_demo_corpus(arguments.output)
-    except (ValueError, OSError) as error:
-        raise SystemExit(f"error: {error}") from None
-    print(f'{corpus} is ready: load_dataset("{corpus}")')
+    say(f'{corpus} is ready: load_dataset("{corpus}")')
 
 
 if __name__ == "__main__":

@@ -1,15 +1,13 @@
-"""Gets files over a network that breaks, and unpacks archives that nobody vouches for."""
+"""Gets files over a network that breaks, from servers that nobody vouches for."""
 
 import errno
 import itertools
 import os
 import re
 import shutil
-import stat
+import threading
 import time
-import zipfile
-import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -19,7 +17,10 @@ import requests
 import urllib3
 from tqdm import tqdm
 
+from data_scripts.terminal import NO_ROOM
+
 CHUNK = 2**16  # bytes
+LONGEST_NAME = 255  # bytes, of every usual file system
 SIMULTANEOUS = 8  # files at once, where there are many
 SIZE_LIMIT = 2**33  # bytes, of a file or of what an archive unpacks to; no corpus has a tenth of it
 RETRIED_STATUSES = (408, 425, 429, 500, 502, 503, 504)
@@ -33,11 +34,13 @@ class RemoteFile:
         url: its address.
         known_hash: ``md5:...`` or ``sha256:...``; None where the publisher has no fixed one.
         headers: what the server wants to be sent.
+        size_limit: bytes, where it is less than `SIZE_LIMIT`.
     """
 
     url: str
     known_hash: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    size_limit: int | None = None
 
 
 class DownloadError(ValueError):
@@ -61,28 +64,28 @@ def fetch(files: Mapping[str, RemoteFile], folder: Path, description: str) -> No
         DownloadError: names the file; the others that have arrived stay.
     """
     pooch.get_logger().setLevel("WARNING")
-    for name in files:
-        if not is_inside(name):
-            raise DownloadError(
-                f"{files[name].url} is to be stored as {name!r}, outside of {folder}; nothing was fetched"
-            )
+    if found := bad_name(files):
+        name, fault = found
+        raise DownloadError(f"{files[name].url} is to be stored as {name!r}, {fault}; nothing was fetched")
     many = len(files) > SIMULTANEOUS
+    stop = threading.Event()
     with (
         ThreadPoolExecutor(SIMULTANEOUS if many else 1) as pool,
         tqdm(total=len(files), unit="file", desc=description, disable=not many) as progress,
     ):
-        tasks = [pool.submit(_fetch_one, file, folder / name, not many) for name, file in files.items()]
+        tasks = [pool.submit(_fetch_one, file, folder / name, not many, stop) for name, file in files.items()]
         try:
             for task in tasks:
                 task.result()
                 progress.update()
         finally:
+            stop.set()  # a large file may have hours to go
             pool.shutdown(cancel_futures=True)
 
 
-def _fetch_one(file: RemoteFile, path: Path, show_progress: bool) -> None:
+def _fetch_one(file: RemoteFile, path: Path, show_progress: bool, stop: threading.Event) -> None:
     for last_try in (False, True):
-        downloader = ResumingDownloader(path, file.headers, show_progress)
+        downloader = ResumingDownloader(path, file.headers, show_progress, file.size_limit or SIZE_LIMIT, stop)
         try:
             pooch.retrieve(file.url, file.known_hash, path.name, path.parent, downloader=downloader)
             return
@@ -95,7 +98,7 @@ def _fetch_one(file: RemoteFile, path: Path, show_progress: bool) -> None:
                     f"{file.url} is not what was published; run again to fetch it anew. {error}"
                 ) from None
         except OSError as error:
-            raise _disk_error(error, path) from None
+            raise disk_error(error, path) from None
 
 
 class ResumingDownloader:
@@ -109,6 +112,8 @@ class ResumingDownloader:
         path: the target.
         headers: sent with every request.
         show_progress: draw a bar of bytes.
+        size_limit: bytes; a server that sends more is not believed.
+        stop: when it is set, the download ends.
         attempts: tries without progress.
         backoff: pause after the first such try, s; doubles with each.
         timeout: for connecting and for each piece, s.
@@ -119,9 +124,17 @@ class ResumingDownloader:
     timeout = (15, 60)
     max_requests = 1_000
 
-    def __init__(self, path: Path, headers: Mapping[str, str] | None = None, show_progress: bool = False):
+    def __init__(
+        self,
+        path: Path,
+        headers: Mapping[str, str],
+        show_progress: bool,
+        size_limit: int,
+        stop: threading.Event,
+    ):
         self.part, self.version = path.with_name(f"{path.name}.part"), path.with_name(f"{path.name}.part.version")
-        self.headers = {"Accept-Encoding": "identity", **(headers or {})}
+        self.headers = {"Accept-Encoding": "identity", **headers}
+        self.size_limit, self.stop = size_limit, stop
         self.bar = {"desc": path.name, "unit": "B", "unit_scale": True, "disable": not show_progress}
         self.joined = False
 
@@ -160,17 +173,17 @@ class ResumingDownloader:
                 self._receive(response, start, version)
         except (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError) as error:
             raise _Broken(f"{type(error).__name__}: {error}") from None
-        except requests.RequestException as error:
+        except (requests.RequestException, UnicodeError) as error:
             raise DownloadError(f"{url} could not be fetched: {error}") from None
 
     def _receive(self, response: requests.Response, start: int, version: str) -> None:
         url = response.url
         if response.status_code in RETRIED_STATUSES:
             raise _Broken(f"status {response.status_code}", response.headers.get("Retry-After", ""))
-        if response.status_code == 416:
+        if response.status_code == 416 and start:
             if response.headers.get("Content-Range") == f"bytes */{start}":
                 return
-            self.part.unlink()
+            self.part.unlink(missing_ok=True)
             raise _Broken("the server has fewer bytes than were fetched before")
         if response.status_code not in (200, 206):
             raise DownloadError(
@@ -179,7 +192,10 @@ class ResumingDownloader:
         if "html" in response.headers.get("Content-Type", ""):
             raise DownloadError(f"{url} is a web page, not a file{_said(response)}; look at it in a browser")
         total = _total(response)
-        current = f"{response.headers.get('ETag') or response.headers.get('Last-Modified', '')}\n{total}"
+        if total and total > self.size_limit:
+            raise DownloadError(f"{url} says it has {total:,} bytes, more than {self.size_limit:,}: not fetched")
+        named = response.headers.get("ETag") or response.headers.get("Last-Modified", "")
+        current = f"{' '.join(named.split())}\n{total}"
         if start and response.status_code == 206:
             if current != version or not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
                 self.part.unlink()
@@ -188,22 +204,24 @@ class ResumingDownloader:
         else:
             start = 0
         if total and shutil.disk_usage(self.part.parent).free < total - start:
-            raise _disk_error(OSError(errno.ENOSPC, ""), self.part, total - start)
+            raise disk_error(OSError(errno.ENOSPC, ""), self.part, total - start)
         # iter_content would lose what came of a chunk before the connection broke.
         chunks = iter(lambda: response.raw.read1(CHUNK, decode_content=True), b"")
         first = next(chunks, b"")
         if not start and first.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
             raise DownloadError(f"{url} is a web page under a file's name; look at it in a browser")
-        self.version.write_text(current)
+        self.version.write_text(current, encoding="utf-8")
         self.progress.reset(total)
         self.progress.update(start)
         with open(self.part, "ab" if start else "wb") as file:
             for chunk in itertools.chain([first], chunks):
                 file.write(chunk)
                 self.progress.update(len(chunk))
-                if file.tell() > SIZE_LIMIT:
+                if file.tell() > self.size_limit:
                     self.part.unlink()
-                    raise DownloadError(f"{url} sends more than {SIZE_LIMIT:,} bytes; no corpus is that large")
+                    raise DownloadError(f"{url} sends more than {self.size_limit:,} bytes: it is not what it should be")
+                if self.stop.is_set():
+                    raise DownloadError(f"{url} was not fetched to its end; what has arrived is kept")
         if not self._size() or self._size() != (total or self._size()):
             raise _Broken(f"{self._size()} of {total or 'an unknown number of'} bytes came")
 
@@ -211,7 +229,7 @@ class ResumingDownloader:
         return self.part.stat().st_size if self.part.exists() else 0
 
     def _read_version(self) -> str:
-        return self.version.read_text() if self.version.exists() else ""
+        return self.version.read_text(encoding="utf-8", errors="replace") if self.version.exists() else ""
 
 
 class _Broken(Exception):
@@ -219,7 +237,7 @@ class _Broken(Exception):
 
     def __init__(self, reason: str, retry_after: str = ""):
         super().__init__(reason)
-        self.retry_after = min(int(retry_after), 120) if retry_after.isdecimal() else 0
+        self.retry_after = min(_number(retry_after) or 0, 120)
 
 
 def _total(response: requests.Response) -> int | None:
@@ -228,7 +246,12 @@ def _total(response: requests.Response) -> int | None:
         return None
     of_range = re.fullmatch(r"bytes \d+-\d+/(\d+)", response.headers.get("Content-Range", ""))
     length = of_range[1] if of_range else response.headers.get("Content-Length", "")
-    return int(length) if length.isdecimal() and (of_range or response.status_code == 200) else None
+    return _number(length) if of_range or response.status_code == 200 else None
+
+
+def _number(text: str) -> int | None:
+    """A number in a header; Python refuses to read some thousand digits."""
+    return int(text[:30]) if text.isdecimal() else None
 
 
 def _said(response: requests.Response) -> str:
@@ -237,8 +260,9 @@ def _said(response: requests.Response) -> str:
     return f" ({' '.join(text.split())[:200]})" if text.strip() else ""
 
 
-def _disk_error(error: OSError, path: Path, n_bytes: int = 0) -> DiskError:
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+def disk_error(error: OSError, path: Path, n_bytes: int = 0) -> DiskError:
+    """What the disk refuses, in words."""
+    if error.errno not in NO_ROOM:
         return DiskError(f"{path} cannot be written: {error}")
     free = shutil.disk_usage(path.parent).free
     needed = f"{n_bytes:,} bytes are needed, " if n_bytes else ""
@@ -247,43 +271,18 @@ def _disk_error(error: OSError, path: Path, n_bytes: int = 0) -> DiskError:
     )
 
 
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpacks a zip archive into a new folder, which appears whole or not at all.
-
-    Raises:
-        DownloadError: the archive is cut off or damaged, has a member that would land outside of ``folder`` or is a link,
-            or unpacks to more than there is room for.
-    """
-    aside = folder.with_name(f"{folder.name}.unpacking")
-    shutil.rmtree(aside, ignore_errors=True)
-    try:
-        aside.mkdir()
-        with zipfile.ZipFile(archive) as zipped:
-            members = [member for member in zipped.infolist() if not member.filename.startswith("__MACOSX/")]
-            for member in members:
-                if not is_inside(member.filename) or stat.S_ISLNK(member.external_attr >> 16):
-                    raise DownloadError(
-                        f"{archive} has the member {member.filename!r}, which leaves its folder; not unpacked"
-                    )
-            n_bytes = sum(member.file_size for member in members)
-            if n_bytes > SIZE_LIMIT:
-                raise DownloadError(
-                    f"{archive} says it unpacks to {n_bytes:,} bytes, more than {SIZE_LIMIT:,}; not unpacked"
-                )
-            if n_bytes > shutil.disk_usage(archive.parent).free:
-                raise _disk_error(OSError(errno.ENOSPC, ""), archive, n_bytes)
-            for member in tqdm(members, desc=f"unpack {archive.name}", unit="file"):
-                zipped.extract(member, aside)
-        aside.rename(folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-        raise DownloadError(f"{archive} is not a whole zip archive ({error}); run again to fetch it anew") from None
-    except OSError as error:
-        raise _disk_error(error, archive) from None
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def is_inside(name: str) -> bool:
-    """Whether a path that somebody else wrote stays below the folder that it is put into."""
-    path = PurePosixPath(name)
-    return not (path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or "\0" in name)
+def bad_name(names: Iterable[str]) -> tuple[str, str] | None:
+    """The first of the names, written by somebody else, that cannot be stored below a folder, and why; None where all can."""
+    files: set[PurePosixPath] = set()
+    folders: set[PurePosixPath] = set()
+    for name in names:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or "\0" in name:
+            return name, "which leaves its folder and lands outside"
+        if not path.parts or any(len(part.encode(errors="replace")) > LONGEST_NAME for part in path.parts):
+            return name, "which no disk takes for a name"
+        if path in files or (not name.endswith("/") and path in folders) or not files.isdisjoint(path.parents):
+            return name, "where something else has that name"
+        folders.update(path.parents, [path] if name.endswith("/") else [])
+        files.update([] if name.endswith("/") else [path])
+    return None

@@ -1,7 +1,6 @@
 """Sends a folder to the Hugging Face Hub: the one way in which corpus, checkpoint and Space are published."""
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,8 @@ from huggingface_hub import HfApi, constants, get_token, metadata_load
 from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
 from huggingface_hub.utils import DEFAULT_IGNORE_PATTERNS, filter_repo_objects, validate_repo_id
 from yaml import YAMLError
+
+from data_scripts.terminal import command, say
 
 TEXT_LIMIT = 2**20  # bytes; larger files are not searched for the token
 REFUSED_TOKEN = (
@@ -29,7 +30,7 @@ def publish_folder(
     revision: str | None = None,
     dry_run: bool = False,
     token: str | None = None,
-    report: Callable[[str], None] = print,
+    report: Callable[[str], None] = say,
 ) -> str | None:
     """Makes a repository on the Hub equal to a folder, in one resumable upload, and reports its address.
 
@@ -144,12 +145,8 @@ def add_publish_arguments(parser: argparse.ArgumentParser) -> None:
 
 def report_errors(publish: Callable[..., object], **options) -> None:
     """Calls ``publish``; ends the program with one line and exit status 1 where it raises."""
-    try:
+    with command(lambda: "run again, what has arrived is not sent twice"):
         publish(**options)
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {' '.join(str(error).split())}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted; run again, what has arrived is not sent twice")
 
 
 def check_name(repo_id: str) -> None:

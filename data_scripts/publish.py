@@ -11,15 +11,15 @@ changed; files that are no longer in the folder leave the repository, whose hist
 import argparse
 import os
 import re
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
-from data_scripts.build import CORPORA
 from data_scripts.card import write_card
+from data_scripts.corpora import CORPORA
 from data_scripts.hub import add_publish_arguments, card_metadata, publish_folder, report_errors
+from data_scripts.staging import scratch_folder, settled
+from data_scripts.terminal import say
+from modeling.tables_mel_cnn import csv_bytes, csv_rows
 
 CORPUS_FILES = ("README.md", "LICENSE*", "clips.csv", "data/*.parquet")
 NO_DERIVATIVES = (
@@ -50,12 +50,13 @@ def publish_corpus(
         raise ValueError(f"{folder} does not hold {', '.join(sorted(unknown))}; it holds {', '.join(present)}")
     for name in chosen:
         if "-nd-" in CORPORA[name].LICENSE and not synthetic:
-            print(NO_DERIVATIVES.format(name=CORPORA[name].NAME, license=CORPORA[name].SOURCE["license"]))
+            say(NO_DERIVATIVES.format(name=CORPORA[name].NAME, license=CORPORA[name].SOURCE["license"]))
     if set(chosen) == set(present):
         return publish_folder(folder, repo_id, "dataset", allow=CORPUS_FILES, **options)
-    with tempfile.TemporaryDirectory(dir=folder.resolve().parent, prefix=".publish-") as staged:
-        select_corpora(folder, chosen, Path(staged))
-        return publish_folder(Path(staged), repo_id, "dataset", allow=CORPUS_FILES, **options)
+    folder = settled(folder)
+    with scratch_folder(folder.with_name(f"{folder.name}-to-publish")) as staged:
+        select_corpora(folder, chosen, staged)
+        return publish_folder(staged, repo_id, "dataset", allow=CORPUS_FILES, **options)
 
 
 def select_corpora(folder: Path, corpora: Sequence[str], output: Path) -> None:
@@ -67,8 +68,9 @@ def select_corpora(folder: Path, corpora: Sequence[str], output: Path) -> None:
         output: an empty folder on the same disk.
     """
     metadata = card_metadata(folder)
-    clips = pd.read_csv(folder / "clips.csv", dtype=str, keep_default_na=False)
-    clips[clips.corpus.isin(corpora)].to_csv(output / "clips.csv", index=False, lineterminator="\n")
+    header, *rows = csv_rows((folder / "clips.csv").read_bytes())
+    of_corpus = header.index("corpus")
+    (output / "clips.csv").write_bytes(csv_bytes([row for row in rows if row[of_corpus] in corpora], header))
     for name in corpora:
         for path in folder.glob(f"data/{name}/*.parquet"):
             link = output / path.relative_to(folder)

@@ -27,6 +27,7 @@ CITATION = """@article{livingstone2018ravdess,
   doi = {10.1371/journal.pone.0196391}
 }"""
 LICENSE = "cc-by-nc-sa-4.0"
+LANGUAGE = "en"
 SOURCE = {
     "landing_page": "https://zenodo.org/records/1188976",
     "license": "CC BY-NC-SA 4.0",
@@ -99,6 +100,7 @@ def parse(stem: str) -> Clip:
         emotion=EMOTION_CODES[emotion],
         gender=GENDERS[actor],
         text=STATEMENTS[statement],
+        language=LANGUAGE,
         intensity=INTENSITIES[intensity],
         repetition=REPETITIONS[repetition],
     )

@@ -21,6 +21,7 @@ FEATURES = Features(
         "ethnicity": Value("string"),
         "race": Value("string"),
         "text": Value("string"),
+        "language": Value("string"),
         "intensity": Value("string"),
         "repetition": Value("int32"),
         "duration": Value("float64"),
@@ -37,12 +38,13 @@ class Clip:
     """What a corpus says of one recording; unknown is None.
 
     Attributes:
-        corpus: ``ravdess``, ``tess`` or ``crema_d``.
+        corpus: its name, such as ``crema_d``: a key of `data_scripts.corpora.CORPORA`.
         stem: the file name without its suffix, as the corpus spells it; unique within the corpus.
         actor: the corpus's own id of the speaker, such as ``01``, ``OAF`` or ``1001``.
         emotion: one of ``EMOTIONS``.
         gender: ``female`` or ``male``.
         age: in years.
+        language: that is spoken, by its ISO 639-1 code, such as ``en``.
         intensity: of the acted emotion, ``normal`` or ``strong`` (RAVDESS), ``low``, ``medium`` or ``high`` (CREMA-D).
         repetition: 1 or 2 (RAVDESS).
         votes: how many listeners heard which emotion in the voice alone (CREMA-D).
@@ -59,6 +61,7 @@ class Clip:
     ethnicity: str | None = None
     race: str | None = None
     text: str | None = None
+    language: str | None = None
     intensity: str | None = None
     repetition: int | None = None
     votes: dict[str, int] | None = None

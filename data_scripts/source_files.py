@@ -1,58 +1,38 @@
 """Finds a corpus's recordings in a folder, however it is nested, and reads their names."""
 
 import filecmp
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from data_scripts.schema import Clip
+from modeling import recordings
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc")
 SYNTHETIC_MARKER = "SYNTHETIC.md"
 
 
 def audio_files(root: Path) -> list[Path]:
-    """Every audio file below ``root`` by its suffix in either case, sorted; hidden files and folders are left out.
+    """Every recording below ``root``, sorted; hidden files and folders are left out.
 
     Raises:
         ValueError: ``root`` is no folder, or has no audio.
     """
     if not root.is_dir():
         raise ValueError(f"{root} is not a folder; give the folder of the unpacked corpus")
-
-    def refuse(error: OSError) -> None:
-        raise error
-
-    found, visited = [], set()
-    for folder, subfolders, names in os.walk(root, onerror=refuse, followlinks=True):
-        visited.add(os.path.realpath(folder))
-        subfolders[:] = [
-            name
-            for name in subfolders
-            if not name.startswith(".") and os.path.realpath(os.path.join(folder, name)) not in visited
-        ]
-        found += [Path(folder, name) for name in names if is_audio_name(name)]
-    if not found:
-        raise ValueError(
-            f"{root} has no audio files ({', '.join(AUDIO_SUFFIXES)}) at any depth; is the archive unpacked?"
-        )
-    return sorted(found)
-
-
-def is_audio_name(name: str) -> bool:
-    return name.lower().endswith(AUDIO_SUFFIXES) and not name.startswith(".")
+    return recordings.audio_files(root)
 
 
 def parse_files(paths: Iterable[Path], parse: Callable[[str], Clip], report: Callable[[str], None]) -> list[Clip]:
     """Parses every file's stem; one clip per stem, ordered by stem.
 
     Raises:
-        ValueError: a stem that ``parse`` refuses, or two different files of one stem; both name the files.
+        ValueError: a stem that ``parse`` refuses, something that is not a file, or two different files of one stem; both name the files.
     """
     clips: dict[str, Clip] = {}
     copies = 0
     for path in paths:
+        if not path.is_file():
+            raise ValueError(f"{path} is no file that can be read, but a pipe, a device or a broken link; remove it")
         try:
             clip = replace(parse(path.stem), path=path)
         except ValueError as error:

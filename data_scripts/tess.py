@@ -23,6 +23,7 @@ CITATION = """@data{pichorafuller2020tess,
   doi = {10.5683/SP2/E8H2MF}
 }"""
 LICENSE = "cc-by-nc-nd-4.0"
+LANGUAGE = "en"
 SOURCE = {
     "landing_page": "https://doi.org/10.5683/SP2/E8H2MF",
     "license": "CC BY-NC-ND 4.0",
@@ -76,6 +77,7 @@ def parse(stem: str) -> Clip:
         gender="female",
         age=AGES[actor],
         text=f"Say the word {word}",
+        language=LANGUAGE,
     )
 
 

@@ -4,34 +4,48 @@
     uv run -m modeling.predict recordings "more/*.flac" --output emotions.csv               # or emotions.jsonl
     uv run -m modeling.predict meeting.mp3 --window 3 --hop 1             # a timeline
     uv run -m modeling.predict clip.wav --explain clip.png                # what in the sound spoke for the label
+    uv run -m modeling.predict recordings --embeddings embeddings.npz     # or .parquet: what the network's head is given
     uv run -m modeling.predict clip.wav --model build/model               # a model of your own
     uv run -m modeling.predict clip.wav --model you/model --revision 5d1c1c6e...            # a model on the Hub
 
 Any sampling rate, any number of channels. A file that cannot be read is reported and the rest go on; the exit status is
-then 1. A model brings its own code: it is run from a folder of yours, or from the Hub at the commit that you name.
+then 1. Many files are heard on all cores. Answers go to `emotions.csv.partial` as they come, which is called `emotions.csv` when all are
+there: a run that was cut short goes on by the same command. Whole datasets are for modeling.annotate. A model brings its own code: it is run from a folder of yours, or from the Hub at the commit that you name.
 """
 
 import argparse
-import io
+import hashlib
 import json
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 
+from data_scripts.terminal import command, end_quietly_while_loading
+
+if __name__ == "__main__":
+    end_quietly_while_loading()
+
+import numpy as np
 import torch
 from tqdm import tqdm
 from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 from transformers.utils.logging import disable_progress_bar
 
+from data_scripts.staging import whole_file
+from modeling.embeddings import SUFFIXES, write_embeddings
+from modeling.engine import Heard, Listener, listen, n_processors
 from modeling.explain import draw_evidence
-from modeling.predictions import Prediction, as_csv, as_json_lines, table, write_whole
-from modeling.recordings import LONGEST, find_audio, read_waveform
+from modeling.predictions import Answers, Prediction, in_utf8
+from modeling.recording_mel_cnn import CUT, LONGEST, read_recording
+from modeling.recordings import find_audio
+from modeling.tables_mel_cnn import printable
 
 CHECKPOINT = Path(__file__).parent / "checkpoint"
-BATCH = 60  # seconds of audio, padding included, in a batch
-WAITING = 600  # seconds of audio that wait for others of their length
+LONGEST_TIMELINE = 4 * 3600  # seconds
+TIMELINE = "--window 3 --hop 1 gives a timeline of it."
+TOGETHER = 32  # files that a process hears at once
 MANY = 10  # files from which on progress is shown
 
 
@@ -89,18 +103,20 @@ def predict(
     *,
     window: float | None = None,
     hop: float | None = None,
+    embeddings: bool = False,
     on_bad_file: Callable[[Path, ValueError], None] | None = None,
     on_file: Callable[[], None] = lambda: None,
 ) -> list[Prediction]:
-    """Classifies files, those of similar length together.
+    """Classifies files, those of similar length together, on all cores where there are many.
 
     Args:
         paths: Audio files.
         model, feature_extractor: From [`load_model`].
         window: Length of the windows of a timeline, seconds; without it, each file is one clip.
         hop: Step from window to window, seconds; a window's length where absent.
+        embeddings: Whether the predictions carry the pooled embedding of the network.
         on_bad_file: Called with a file that cannot be heard and the reason; without it, the reason is raised.
-        on_file: Called after every file that was read.
+        on_file: Called after every file that was heard.
 
     Returns:
         Predictions in the order of the paths, and of time within a file.
@@ -113,57 +129,57 @@ def predict(
         >>> predict(["clip.wav"], model, feature_extractor)[0].emotion  # doctest: +SKIP
         'happy'
     """
-    predictions: list[list[Prediction]] = [[] for _ in paths]
-    waiting: list[tuple[int, torch.Tensor]] = []
-    rate = feature_extractor.sampling_rate
+    options = {"window": window, "hop": hop, "embeddings": embeddings, "on_bad_file": on_bad_file, "on_file": on_file}
+    of_files = predict_each(paths, model, feature_extractor, **options)
+    return [prediction for of_file in of_files for prediction in of_file]
 
-    def classify_waiting() -> None:
-        for batch in _batches(waiting, BATCH * rate):
-            clips = [clip.numpy() for _, clip in batch]
-            inputs = feature_extractor(clips, sampling_rate=rate, return_tensors="pt").to(model.device)
-            with torch.no_grad():
-                probabilities = model(**inputs).logits.float().softmax(-1).cpu()
-            for (number, clip), row in zip(batch, probabilities, strict=True):
-                predictions[number] = [_prediction(Path(paths[number]), 0.0, len(clip) / rate, row, model.config)]
-        waiting.clear()
 
-    for number, path in enumerate(map(Path, paths)):
-        try:
-            waveform = read_waveform(path, feature_extractor, math.inf if window else LONGEST)
-        except ValueError as error:
-            if on_bad_file is None:
-                raise
-            on_bad_file(path, error)
-        else:
-            if window:
-                spans, probabilities = model.timeline(waveform, window, hop or window)
-                rows = zip(spans.tolist(), probabilities, strict=True)
-                predictions[number] = [_prediction(path, *span, row, model.config) for span, row in rows]
+def predict_each(
+    paths: Sequence[str | Path],
+    model,
+    feature_extractor,
+    *,
+    window: float | None = None,
+    hop: float | None = None,
+    embeddings: bool = False,
+    known: Container[Path] = (),
+    on_bad_file: Callable[[Path, ValueError], None] | None = None,
+    on_file: Callable[[], None] = lambda: None,
+) -> Iterator[list[Prediction]]:
+    """As `predict`, file by file: yields the predictions of one after another, as they come.
+
+    Files that are `known` are not answered. Which files are heard together does not depend on it, so that a run that goes on
+    gives the same digits.
+    """
+    paths = list(map(Path, paths))
+    groups = [
+        paths[start : start + size] for size in [1 if window else TOGETHER] for start in range(0, len(paths), size)
+    ]
+    groups = [group for group in groups if any(path not in known for path in group)]
+    longest, remedy = (LONGEST_TIMELINE, CUT) if window else (LONGEST, TIMELINE)
+    listener = Listener(model, feature_extractor, window, hop, longest, remedy, embeddings)
+    workers = min(n_processors(), len(groups)) if len(groups) > 1 else 0
+    for group, answers in listen(((group, group) for group in groups), listener, workers):
+        for path, heard in zip(group, answers, strict=True):
+            if path in known:
+                continue
+            on_file()
+            if heard.problem is None:
+                yield _predictions(path, heard, model.config)
+            elif on_bad_file is None:
+                raise ValueError(heard.problem)
             else:
-                waiting.append((number, waveform))
-        on_file()
-        if sum(len(clip) for _, clip in waiting) > WAITING * rate:
-            classify_waiting()
-    classify_waiting()
-    return [prediction for of_file in predictions for prediction in of_file]
+                on_bad_file(path, ValueError(heard.problem))
 
 
-def _batches(clips: list[tuple[int, torch.Tensor]], n_samples: int) -> Iterator[list[tuple[int, torch.Tensor]]]:
-    """Clips of similar length together, as many as stay below `n_samples` with their padding."""
-    batch: list[tuple[int, torch.Tensor]] = []
-    for number, clip in sorted(clips, key=lambda numbered: len(numbered[1])):
-        if batch and (len(batch) + 1) * len(clip) > n_samples:
-            yield batch
-            batch = []
-        batch.append((number, clip))
-    if batch:
-        yield batch
-
-
-def _prediction(path: Path, start: float, end: float, probabilities: torch.Tensor, config) -> Prediction:
-    likeliest_first = probabilities.argsort(descending=True).tolist()
-    named = {config.id2label[index]: probabilities[index].item() for index in likeliest_first}
-    return Prediction(path, start, end, named, config.unsure_threshold)
+def _predictions(path: Path, heard: Heard, config) -> list[Prediction]:
+    predictions = []
+    for (start, end), probabilities in zip(heard.spans.tolist(), heard.probabilities, strict=True):
+        likeliest_first = (-probabilities).argsort(kind="stable").tolist()
+        named = {config.id2label[index]: float(probabilities[index]) for index in likeliest_first}
+        extras = {"unlikeness": heard.unlikeness, "embedding": heard.embedding}
+        predictions.append(Prediction(path, start, end, named, config.unsure_threshold, **extras))
+    return predictions
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -176,61 +192,84 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, help="write FILE.csv or FILE.jsonl instead of a table")
     parser.add_argument("--window", type=_seconds, metavar="SECONDS", help="a timeline in windows of this length")
     parser.add_argument("--hop", type=_seconds, metavar="SECONDS", help="step of the timeline (default: the window)")
+    parser.add_argument(
+        "--embeddings", type=Path, metavar="FILE", help="write FILE.npz or FILE.parquet beside the answers"
+    )
     parser.add_argument("--explain", type=Path, metavar="PICTURE", help="draw what spoke for the label of one file")
     options = parser.parse_args(arguments)
     if options.hop and not options.window:
         parser.error("--hop is the step of a timeline: give its --window too")
-    if options.explain and options.window:
-        parser.error("--explain shows a clip as a whole: leave --window out")
+    for option in ("--explain", "--embeddings"):
+        if getattr(options, option[2:]) and options.window:
+            parser.error(f"{option} is about a clip as a whole: leave --window out")
     _check_output(parser, "--output", options.output, (".csv", ".jsonl"))
     _check_output(parser, "--explain", options.explain, (".png", ".svg", ".pdf"))
+    _check_output(parser, "--embeddings", options.embeddings, SUFFIXES)
 
-    failures: list[str] = []
+    answers, failures = Answers(options.output, timeline=bool(options.window)), []
 
     def report(failure: str) -> None:
         failures.append(failure)
-        tqdm.write(f"modeling.predict: {failure}", file=sys.stderr)
+        tqdm.write(f"modeling.predict: {printable(failure)}", file=sys.stderr)
 
-    paths: list[Path] = []
-    for argument in options.paths:
-        try:
-            paths += find_audio(argument)
-        except ValueError as error:
-            report(str(error))
-    paths = list(dict.fromkeys(paths))
-    if options.explain and len(paths) != 1:
-        parser.error(f"--explain draws 1 file, but {len(paths)} were found")
-    if not paths:
+    with command(answers.kept, "modeling.predict"):
+        paths: list[Path] = []
+        for argument in options.paths:
+            try:
+                paths += find_audio(argument)
+            except ValueError as error:
+                report(str(error))
+        paths = list(dict.fromkeys(paths))
+        if options.explain and len(paths) != 1:
+            parser.error(f"--explain draws 1 file, but {len(paths)} were found")
+        if paths:
+            _answer(paths, options, answers, report)
+    if failures:
         sys.exit(1)
 
+
+def _answer(paths: list[Path], options: argparse.Namespace, answers: Answers, report: Callable[[str], None]) -> None:
     disable_progress_bar()
-    try:
-        model, feature_extractor = load_model(options.model, options.revision)
-    except ValueError as error:
-        sys.exit(f"modeling.predict: {error}")
-    with tqdm(total=len(paths), unit="file", disable=len(paths) < MANY) as progress:
-        predictions = predict(
+    model, feature_extractor = load_model(options.model, options.revision)
+    labels = list(model.config.id2label.values())
+    settings = {"--window": options.window, "--hop": options.hop, "--model": _version(options.model, options.revision)}
+    with answers.writing(labels, settings), tqdm(total=len(paths), unit="file", disable=len(paths) < MANY) as progress:
+        left = set(answers.left_of(paths))
+        # Embeddings are written in one go, so an earlier run has left none.
+        known = set() if options.embeddings else set(paths) - left
+        progress.update(len(known))
+        embeddings: dict[str, np.ndarray] = {}
+        for predictions in predict_each(
             paths,
             model,
             feature_extractor,
             window=options.window,
             hop=options.hop,
-            on_bad_file=lambda path, error: report(f"{path}: {error}"),
+            embeddings=bool(options.embeddings),
+            known=known,
+            on_bad_file=lambda _, error: report(str(error)),
             on_file=progress.update,
-        )
-    if options.output and predictions:
-        labels = list(model.config.id2label.values())
-        text = as_csv(predictions, labels) if options.output.suffix == ".csv" else as_json_lines(predictions)
-        write_whole(options.output, text.encode(errors="surrogateescape"))
-    elif predictions:
-        print(table(predictions, timeline=bool(options.window)))
-    if options.explain and predictions:
-        figure = draw_evidence(read_waveform(paths[0], feature_extractor), model, paths[0].name)
-        picture = io.BytesIO()
-        figure.savefig(picture, dpi=150, format=options.explain.suffix[1:])
-        write_whole(options.explain, picture.getvalue())
-    if failures:
-        sys.exit(1)
+        ):
+            path = predictions[0].path
+            if path in left:
+                answers.append(predictions)
+            if options.embeddings:
+                embeddings[in_utf8(str(path))] = predictions[0].embedding
+    if embeddings:
+        write_embeddings(options.embeddings, list(embeddings), list(embeddings.values()))
+    if options.explain and answers.n_answered:
+        recording = read_recording(paths[0], feature_extractor.sampling_rate)
+        figure = draw_evidence(torch.from_numpy(recording.waveform), model, printable(paths[0].name))
+        with whole_file(options.explain) as picture:
+            figure.savefig(picture, dpi=150, format=options.explain.suffix[1:])
+
+
+def _version(model: str | Path, revision: str | None) -> str:
+    """What tells a model from another of its name: the commit on the Hub, or a folder's content."""
+    if revision is None:
+        files = [Path(model, name) for name in ("config.json", "preprocessor_config.json", "model.safetensors")]
+        revision = hashlib.sha256(b"".join(path.read_bytes() for path in files if path.is_file())).hexdigest()[:16]
+    return f"{model} ({revision})"
 
 
 def _seconds(text: str) -> float:

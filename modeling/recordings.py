@@ -1,13 +1,74 @@
-"""Recordings on disk: which files an argument names, and what they sound like to a model."""
+"""Recordings on disk: what is a recording by its name, what is hidden, and which files an argument names. Without torch."""
 
 import glob
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
-import torch
-from transformers.audio_utils import load_audio
+# Sound alone, and what phones and browsers record it in; films are passed over.
+AUDIO_SUFFIXES = (
+    *(
+        ".wav",
+        ".wave",
+        ".flac",
+        ".mp3",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".spx",
+        ".aif",
+        ".aiff",
+        ".aifc",
+        ".au",
+        ".snd",
+        ".caf",
+    ),
+    *(".w64", ".rf64", ".m4a", ".m4b", ".aac", ".webm", ".weba", ".mka", ".3gp", ".amr", ".wma", ".wv", ".tta", ".ape"),
+)
+CLUTTER = ("desktop.ini", "thumbs.db", "__macosx", "@eadir", "$recycle.bin")  # what systems leave in folders
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc", ".au", ".m4a", ".webm")
-LONGEST = 600  # seconds that are heard at once
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is passed over, with all that is in it."""
+    return name.startswith(".") or name.lower() in CLUTTER
+
+
+def is_audio_name(name: str) -> bool:
+    """Whether a file of this name is taken for a recording. How it is decoded depends on its content alone."""
+    return name.lower().endswith(AUDIO_SUFFIXES) and not is_hidden(name)
+
+
+def walk_files(folder: str | Path) -> Iterator[Path]:
+    """Every file below a folder that is not hidden; links are followed, but nothing is visited twice.
+
+    Raises:
+        ValueError: A folder cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise ValueError(f"{error.filename} cannot be read ({error.strerror}). Give it read permission.")
+
+    visited = set()
+    for parent, subfolders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        visited.add(os.path.realpath(parent))
+        subfolders[:] = sorted(
+            name
+            for name in subfolders
+            if not is_hidden(name) and os.path.realpath(os.path.join(parent, name)) not in visited
+        )
+        yield from (Path(parent, name) for name in sorted(names) if not is_hidden(name))
+
+
+def audio_files(folder: str | Path) -> list[Path]:
+    """Every recording below a folder, to any depth, in alphabetical order.
+
+    Raises:
+        ValueError: There is none, or a folder cannot be read.
+    """
+    files = sorted(path for path in walk_files(folder) if is_audio_name(path.name))
+    if not files:
+        raise ValueError(f"no audio in {folder}: no file there ends in {', '.join(AUDIO_SUFFIXES)}")
+    return files
 
 
 def find_audio(argument: str | Path) -> list[Path]:
@@ -16,46 +77,19 @@ def find_audio(argument: str | Path) -> list[Path]:
     Raises:
         ValueError: It names none.
     """
-    path = Path(argument)
-    matches = [path] if path.exists() else [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
-    files = [file for match in matches for file in (_audio_inside(match) if match.is_dir() else [match])]
-    if files:
+    if os.path.exists(argument):
+        matches = [Path(argument)]
+    else:
+        matches = [Path(match) for match in sorted(glob.glob(str(argument), recursive=True))]
+    if not matches:
+        fact = "nothing matches" if glob.has_magic(str(argument)) else "there is no file or folder"
+        raise ValueError(f"{fact} {argument}: check the spelling")
+    if len(matches) == 1 and matches[0].is_dir():
+        return audio_files(matches[0])
+    inside = (
+        sorted(file for file in walk_files(match) if is_audio_name(file.name)) if match.is_dir() else [match]
+        for match in matches
+    )
+    if files := [file for group in inside for file in group]:
         return files
-    if matches:
-        raise ValueError(f"no audio in {argument}: no file there ends in {', '.join(AUDIO_SUFFIXES)}")
-    fact = "nothing matches" if glob.has_magic(str(path)) else "there is no file or folder"
-    raise ValueError(f"{fact} {argument}: check the spelling")
-
-
-def _audio_inside(folder: Path) -> list[Path]:
-    files = (path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file())
-    return sorted(path for path in files if not path.name.startswith("."))
-
-
-def read_waveform(path: str | Path, feature_extractor, longest: float = LONGEST) -> torch.Tensor:
-    """Reads a file as a mono waveform at the model's rate.
-
-    Args:
-        path: Audio file of any rate and number of channels.
-        feature_extractor: From [`load_model`].
-        longest: Limit, seconds.
-
-    Returns:
-        Waveform of shape `(n_samples,)`.
-
-    Raises:
-        ValueError: It cannot be decoded, is empty, not finite or too long.
-    """
-    rate = feature_extractor.sampling_rate
-    try:
-        waveform = load_audio(str(path), sampling_rate=rate)
-    except (OSError, RuntimeError, ValueError, ImportError) as error:
-        fault = "the file has 0 samples" if "No audio frames" in str(error) else error  # torchcodec's words for it
-        raise ValueError(f"cannot be decoded: {fault}") from error
-    waveform = feature_extractor(waveform, sampling_rate=rate, return_tensors="pt")["input_values"][0]
-    if len(waveform) > longest * rate:
-        raise ValueError(
-            f"lasts {len(waveform) / rate:.0f} s, but at most {longest} s are heard at once: --window 3 --hop 1 gives a "
-            "timeline"
-        )
-    return waveform
+    raise ValueError(f"no audio in {argument}: no file there ends in {', '.join(AUDIO_SUFFIXES)}")

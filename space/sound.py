@@ -1,31 +1,26 @@
 """Sound files to waveforms, and what can be followed in a waveform without a model: loudness and pitch."""
 
 import os
-import shutil
-import subprocess
 
 import numpy as np
-import soundfile
-from transformers.audio_utils import load_audio
 
 SHORTEST_CLIP = 0.1  # seconds
 LONGEST_CLIP = 60  # seconds
 LONGEST_RECORDING = 15 * 60  # seconds
-MOST_SAMPLES = 100_000_000  # of one file before resampling, all channels: 400 MB in memory
-CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,aac,amr,asf,caf"  # what phones and browsers record
 SILENT_CLIP = -60.0  # dB below full scale; recordings of actors go down to -50
 FRAME = 0.025  # seconds
 TRACK_STEP = 0.01  # seconds
 LOWEST_PITCH, HIGHEST_PITCH = 60.0, 600.0  # Hz
+LOUDNESS_RANGE = (-60.0, 0.0)  # dB below full scale, of a picture
 MOST_PITCHES = 1_000  # in one clip
 
 
-def load(path: str | None, sampling_rate: int, longest: float = LONGEST_CLIP) -> np.ndarray:
-    """Decodes a file of any rate and channel count to mono, `(n_samples,)`.
+def load(path: str | None, feature_extractor, longest: float = LONGEST_CLIP) -> np.ndarray:
+    """Reads a file as the checkpoint does, `(n_samples,)` at its sampling rate.
 
     Args:
         path: The file.
-        sampling_rate: Of the waveform that is returned, Hz.
+        feature_extractor: The checkpoint's, which reads files of any format, rate and number of channels.
         longest: What is allowed, seconds.
 
     Raises:
@@ -33,27 +28,14 @@ def load(path: str | None, sampling_rate: int, longest: float = LONGEST_CLIP) ->
     """
     if not path:
         raise ValueError("Record or upload a clip first.")
-    if os.path.getsize(path) == 0:
-        raise ValueError("This file is empty. Record again, or choose another file.")
-    try:
-        header = soundfile.info(path)
-    except soundfile.LibsndfileError:
-        waveform = _load_with_ffmpeg(path, sampling_rate, longest)
-    else:
-        _check_duration(header.frames / header.samplerate, longest)
-        if header.frames * header.channels > MOST_SAMPLES:
-            raise ValueError(
-                f"This file holds {header.frames * header.channels:,} samples in {header.channels} channels; "
-                f"{MOST_SAMPLES:,} is the most. Save it in mono, or at a lower sampling rate."
-            )
-        try:
-            waveform = load_audio(str(path), sampling_rate=sampling_rate, backend="soundfile")
-        except (soundfile.LibsndfileError, RuntimeError):
-            raise ValueError("This file breaks off or is damaged. Save it again, or choose another one.") from None
-    _check_duration(len(waveform) / sampling_rate, longest)
-    if not np.isfinite(waveform).all():
-        raise ValueError("This file holds samples that are not numbers. Save it again as 16-bit audio.")
-    if loudness(waveform, sampling_rate).max() < SILENT_CLIP:
+    elsewhere = " or use the tab for long recordings" if longest < LONGEST_RECORDING else ""
+    name, rate = os.path.basename(path), feature_extractor.sampling_rate
+    waveform = feature_extractor.read(path, longest, name, remedy=f"Cut it{elsewhere}.")
+    if len(waveform) < SHORTEST_CLIP * rate:
+        raise ValueError(
+            f"{name} lasts {len(waveform) / rate:.2f} s; at least {SHORTEST_CLIP:g} s is needed. Record a little more."
+        )
+    if loudness(waveform, rate).max() < SILENT_CLIP:
         raise ValueError("I hear only silence in this clip. Check the microphone, and speak closer to it.")
     return waveform
 
@@ -95,28 +77,3 @@ def pitch(waveform: np.ndarray, sampling_rate: int) -> np.ndarray:
     neighbours = np.lib.stride_tricks.sliding_window_view(np.pad(track, 2, constant_values=np.nan), 5)
     steady = voiced & (np.isfinite(neighbours).sum(axis=1) >= 3)
     return np.where(steady, np.nanmedian(np.where(steady[:, None], neighbours, 0), axis=1), np.nan)
-
-
-def _load_with_ffmpeg(path: str, sampling_rate: int, longest: float) -> np.ndarray:
-    if not (program := shutil.which("ffmpeg")):
-        raise ValueError("I cannot read this file. Upload it as WAV, FLAC, MP3 or OGG.")
-    command = [program, "-nostdin", "-v", "error", "-protocol_whitelist", "file", "-format_whitelist", CONTAINERS]
-    command += ["-i", f"file:{path}", "-vn", "-ac", "1", "-ar", str(sampling_rate), "-t", str(longest + 1)]
-    try:
-        decoded = subprocess.run([*command, "-f", "f32le", "-"], capture_output=True, check=True, timeout=60)
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
-        decoded = None
-    if not (decoded and decoded.stdout):
-        raise ValueError("I cannot read this file as audio. Upload it as WAV, FLAC, MP3, OGG or M4A.")
-    return np.frombuffer(decoded.stdout, dtype=np.float32).copy()
-
-
-def _check_duration(seconds: float, longest: float) -> None:
-    if seconds < SHORTEST_CLIP:
-        raise ValueError(
-            f"This clip lasts {seconds:.2f} s; at least {SHORTEST_CLIP:g} s is needed. Record a little more."
-        )
-    if seconds > longest:
-        lasts, most = (f"{value:.0f} s" if value < 120 else f"{value / 60:.1f} minutes" for value in (seconds, longest))
-        elsewhere = " or use the tab for long recordings" if longest < LONGEST_RECORDING else ""
-        raise ValueError(f"This clip lasts {lasts}; {most} is the most here. Cut it{elsewhere}.")

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import transformers.dynamic_module_utils
 
 from data_scripts.build import build
 from tests.loopback_hub import LoopbackHub
-from tests.miniature_corpora import write_corpora
+from tests.miniature_corpora import write_corpora, write_more_corpora
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,11 +45,33 @@ def hub_with_cache(hub, tmp_path, monkeypatch) -> LoopbackHub:
     return hub
 
 
+@pytest.fixture
+def tiny_disk(tmp_path) -> Iterator[Path]:
+    """A disk of 1 MiB, which is soon full; only root can make one."""
+    folder = tmp_path / "tiny-disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=False, capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"no disk of 1 MiB can be mounted, which takes root's rights: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
 @pytest.fixture(scope="session")
 def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A built dataset of 56 tones of 0.4 s: every corpus, emotion and split, eight speakers. Not to be written to."""
     root = tmp_path_factory.mktemp("tiny")
     return build(write_corpora(root / "raw"), root / "corpus", allow_partial=True, report=lambda line: None)
+
+
+@pytest.fixture(scope="session")
+def extended_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with 20 tones of nEMO and Indian EmoSpeech, four speakers more. Not to be written to."""
+    root = tmp_path_factory.mktemp("extended")
+    folders = write_corpora(root / "raw") | write_more_corpora(root / "raw")
+    return build(folders, root / "corpus", allow_partial=True, report=lambda line: None)
 
 
 @pytest.fixture

@@ -14,6 +14,11 @@ EMOTIONS_OF = {
     "tess": ["neutral", "happy", "sad", "angry", "fear", "disgust", "ps"],
     "crema_d": ["NEU", "HAP", "SAD", "ANG", "FEA", "DIS"],
 }
+NEMO_SPEAKERS = ("MK0", "EB0")  # validation, train
+NEMO_EMOTIONS = ("anger", "fear", "happiness", "neutral", "sadness", "surprised")
+EMOSPEECH_SPEAKERS = ("1cfb36", "4e520c")  # validation, train
+EMOSPEECH_EMOTIONS = ("angry", "calm", "fearful", "happy")
+HASH_ENDING = "0123456789" * 5  # what the corpus's own names have behind the six digits that tell its speakers apart
 
 
 def write_clip(path: Path, pitch: float = 220.0, seconds: float = 0.4, sampling_rate: int = 16_000, **options) -> Path:
@@ -56,3 +61,19 @@ def write_crema_d_tables(root: Path, stems: list[str]) -> None:
         lines += [f'"{row}",{anger},0,1,0,4,0,"{stem}",10,0.5,"A"' for row, stem in enumerate(stems, first)]
     (root / "processedResults").mkdir()
     (root / "processedResults" / "tabulatedVotes.csv").write_text("\n".join(lines) + "\n")
+
+
+def write_more_corpora(root: Path) -> dict[str, Path]:
+    """Writes 20 clips of four speakers of nEMO and Indian EmoSpeech, with nEMO's table; corpus -> folder."""
+    rows = ["file_id\temotion\traw_text\tnormalized_text\tspeaker_id\tgender\tage"]
+    for speaker in NEMO_SPEAKERS:
+        for index, emotion in enumerate(NEMO_EMOTIONS):
+            path = root / "nemo" / "samples" / f"{speaker}_{emotion}_1.wav"
+            write_clip(path, 200 * 1.3**index, sampling_rate=24_000)
+            rows.append(f"{path.name}\t{emotion}\tLubię „to”.\tlubię to\t        {speaker}\tfemale\t27")
+    (root / "nemo" / "data.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    for speaker in EMOSPEECH_SPEAKERS:
+        for index, emotion in enumerate(EMOSPEECH_EMOTIONS):
+            stem = f"help-safe-{emotion}-156299831787{index}-{speaker}{HASH_ENDING}"
+            write_clip(root / "emospeech" / "House" / f"{stem}.wav", 200 * 1.3**index)
+    return {corpus: root / corpus for corpus in ("nemo", "emospeech")}

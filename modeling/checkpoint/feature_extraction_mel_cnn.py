@@ -1,14 +1,17 @@
 """Feature extractor of the mel-spectrogram CNN: waveforms in, padded batch and mask out."""
 
+import os
+from collections.abc import Iterator
+
 import numpy as np
 from transformers import BatchFeature, SequenceFeatureExtractor
 from transformers.utils import TensorType
 
-LARGEST_PEAK = 100.0  # 40 dB above full scale: no recording, but integers that were cast to floats and not scaled
+from .recording_mel_cnn import CUT, LARGEST_PEAK, LONGEST, read_recording, stream_recording
 
 
 class MelCNNFeatureExtractor(SequenceFeatureExtractor):
-    """Checks mono waveforms and pads them to one length. The log-mel spectrogram is part of the model.
+    """Reads recordings, checks mono waveforms and pads them to one length. The log-mel spectrogram is part of the model.
 
     Args:
         feature_size: Values per time step; a waveform has one.
@@ -52,9 +55,8 @@ class MelCNNFeatureExtractor(SequenceFeatureExtractor):
         if sampling_rate != self.sampling_rate:
             given = "no sampling_rate was given" if sampling_rate is None else f"the audio is at {sampling_rate} Hz"
             raise ValueError(
-                f"The model hears audio at {self.sampling_rate} Hz, but {given}. Resample it (for example with "
-                f"transformers.audio_utils.load_audio(path, sampling_rate={self.sampling_rate})) and pass "
-                f"sampling_rate={self.sampling_rate}."
+                f"The model hears audio at {self.sampling_rate} Hz, but {given}. Read files by "
+                f"feature_extractor.read(path), or resample (soxr.resample), and pass sampling_rate={self.sampling_rate}."
             )
         waveforms = [_checked_waveform(waveform) for waveform in _as_list(raw_speech)]
         return self.pad(
@@ -66,6 +68,42 @@ class MelCNNFeatureExtractor(SequenceFeatureExtractor):
             return_attention_mask=return_attention_mask,
             return_tensors=return_tensors,
         )
+
+    def read(
+        self,
+        source: str | os.PathLike | bytes | dict,
+        longest: float = LONGEST,
+        name: str | None = None,
+        remedy: str = CUT,
+    ) -> np.ndarray:
+        """Reads a recording of any format, rate and number of channels: soundfile first, the program ffmpeg for the rest.
+
+        Args:
+            source: A path; the content of a file; or a row of an audio column, undecoded (`{"bytes", "path"}`) or as an
+                array (`{"array", "sampling_rate"}`).
+            longest: Limit, seconds.
+            name: What messages call the recording; its path where absent.
+            remedy: What they say of one that is too long.
+
+        Returns:
+            Mean of the channels at `sampling_rate`, float32 with full scale at 1.0, `(n_samples,)`.
+
+        Raises:
+            ValueError: It is not there, cannot be read, is empty, damaged, too long, not finite, not scaled, or of no
+                sensible rate or number of channels. The message names the recording, the fact and the remedy.
+            ImportError: soundfile or soxr is not installed.
+
+        Example:
+            >>> waveform = feature_extractor.read("clip.wav")  # doctest: +SKIP
+            >>> feature_extractor(waveform, sampling_rate=feature_extractor.sampling_rate)  # doctest: +SKIP
+        """
+        return read_recording(source, self.sampling_rate, longest, name, remedy).waveform
+
+    def stream(
+        self, source: str | os.PathLike | bytes | dict, longest: float = float("inf"), name: str | None = None
+    ) -> Iterator[np.ndarray]:
+        """The samples of [`read`] in pieces, for recordings that are too long to be held in memory."""
+        return stream_recording(source, self.sampling_rate, longest, name)
 
 
 def _as_list(raw_speech) -> list:

@@ -18,6 +18,8 @@ from .layers_mel_cnn import (
     PowerSpectrogram,
     ResidualEncoder,
 )
+from .streaming_mel_cnn import MelCNNStream
+from .tables_mel_cnn import csv_bytes, printable
 
 
 class MelCNNPreTrainedModel(PreTrainedModel):
@@ -106,6 +108,9 @@ class MelCNNModel(MelCNNPreTrainedModel):
 class MelCNNForAudioClassification(MelCNNPreTrainedModel):
     """Waveform to logits."""
 
+    # For whoever has only the checkpoint, such as the Space: answers are written down in one way everywhere.
+    csv_bytes, printable = staticmethod(csv_bytes), staticmethod(printable)
+
     def __init__(self, config: MelCNNConfig):
         super().__init__(config)
         self.mel_cnn = MelCNNModel(config)
@@ -184,6 +189,10 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
             probabilities.append(logits.float().softmax(-1).cpu())
         spans = torch.stack([starts, starts + window_length], dim=1) / self.config.sampling_rate
         return spans, torch.cat(probabilities)
+
+    def stream(self, sampling_rate: float | None = None, **options) -> MelCNNStream:
+        """A microphone's end: push samples of any length, get answers; its arguments are those of [`MelCNNStream`]."""
+        return MelCNNStream(self, sampling_rate, **options)
 
     @torch.no_grad()
     def saliency(

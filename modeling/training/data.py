@@ -1,23 +1,21 @@
 """Any labelled audio dataset, on disk or on the Hub, and its clips as waveforms."""
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import soundfile
-import soxr
 import torch
 from datasets import Audio, ClassLabel, Dataset, DatasetDict, load_dataset
 from datasets.data_files import SPLIT_KEYWORDS
 from huggingface_hub import DatasetCard
 from huggingface_hub.errors import LocalEntryNotFoundError, RemoteEntryNotFoundError
 
+from modeling.recording_mel_cnn import read_recording
+from modeling.recordings import is_audio_name, walk_files
+
 SPLIT_FOLDERS = {name: str(split) for split, names in SPLIT_KEYWORDS.items() for name in names}  # such as val and dev
-CLUTTER = {"desktop.ini", "thumbs.db"}  # what Windows leaves in folders
-AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".opus", ".aif", ".aiff"}
 
 
 @dataclass
@@ -100,19 +98,14 @@ def load_card(dataset_name: str) -> dict:
 
 def is_folder_of_classes(folder: Path) -> bool:
     """Whether a folder holds nothing but folders of audio, one for each class, or train/validation/test of them."""
-    files = _files(folder)
-    return bool(files) and all(path.suffix.lower() in AUDIO_SUFFIXES and path.parent != folder for path in files)
-
-
-def _files(folder: Path) -> list[Path]:
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return [path for path in files if not path.name.startswith(".") and path.name.lower() not in CLUTTER]
+    files = list(walk_files(folder)) if folder.is_dir() else []
+    return bool(files) and all(is_audio_name(path.name) and path.parent != folder for path in files)
 
 
 def _load_folder_of_classes(folder: Path) -> DatasetDict:
     """What `load_dataset("audiofolder")` gives, which would need torchcodec and FFmpeg even to list the files."""
     splits = {}
-    for path in _files(folder):
+    for path in sorted(walk_files(folder)):
         *above, label, _ = path.relative_to(folder).parts
         if len(above) > 1 or above and above[0] not in SPLIT_FOLDERS:
             raise ValueError(
@@ -170,25 +163,6 @@ def column(data: Dataset, name: str | None, default=None) -> list:
     return list(data[name]) if name in data.column_names else [default] * len(data)
 
 
-def decode(audio: dict, sampling_rate: int) -> np.ndarray:
-    """An undecoded row of an audio column as a mono waveform, `(n_samples,)` at `sampling_rate` Hz.
-
-    Raises:
-        ValueError: The audio cannot be read; the message names the file.
-    """
-    try:
-        waveform, rate = soundfile.read(
-            audio["path"] if audio["bytes"] is None else io.BytesIO(audio["bytes"]), dtype="float32", always_2d=True
-        )
-    except soundfile.LibsndfileError as error:
-        raise ValueError(f"{audio['path']} cannot be read as audio: {error}. Repair or remove the file.") from error
-    if not len(waveform) or not np.isfinite(waveform).all():
-        fault = "samples that are NaN or infinite" if len(waveform) else "no samples"
-        raise ValueError(f"{audio['path']} has {fault}. Repair or remove the file.")
-    waveform = waveform.mean(1)
-    return waveform if rate == sampling_rate else soxr.resample(waveform, rate, sampling_rate)
-
-
 class Clips(torch.utils.data.Dataset):
     """Waveforms and labels, decoded when they are asked for.
 
@@ -220,7 +194,7 @@ class Clips(torch.utils.data.Dataset):
         return len(self.labels)
 
     def __getitem__(self, index: int) -> dict:
-        waveform = decode(self.audio[index][self.audio_column_name], self.sampling_rate)
+        waveform = read_recording(self.audio[index][self.audio_column_name], self.sampling_rate).waveform
         if self.transform:
             waveform = self.transform(waveform, index)
         if self.max_length and len(waveform) > self.max_length:

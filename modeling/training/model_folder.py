@@ -12,6 +12,7 @@ from transformers import TrainerState
 from transformers.utils import SAFE_WEIGHTS_NAME
 from yaml import YAMLError
 
+from data_scripts.staging import whole_file, whole_folder
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training import report
@@ -28,23 +29,18 @@ def save_model(
 ) -> None:
     """Writes the folder that is published: weights, code, metrics, figures and card. It appears whole or not at all.
 
+    Another save to the same folder is waited for, for a minute: of two, the later one stays, whole.
+
     What the weights started from (`read_base`) stands in `evaluation.json` too, where whoever renews the card finds it.
     """
     if base:
         evaluation = {**evaluation, "base_model": base}
-    staging, replaced = (folder.with_name(f".{folder.name}.{suffix}") for suffix in ("partial", "replaced"))
-    for leftover in (staging, replaced):
-        shutil.rmtree(leftover, ignore_errors=True)
-    staging.mkdir(parents=True)
-    model.save_pretrained(staging)
-    MelCNNFeatureExtractor(sampling_rate=model.config.sampling_rate).save_pretrained(staging)
-    shutil.copy(METRICS, staging)
-    report.write_report(staging, evaluation, history)
-    write_card(staging, evaluation, dataset_card, model.num_parameters())
-    if folder.exists():
-        folder.rename(replaced)
-    staging.rename(folder)
-    shutil.rmtree(replaced, ignore_errors=True)
+    with whole_folder(folder, wait=60) as staging:
+        model.save_pretrained(staging)
+        MelCNNFeatureExtractor(sampling_rate=model.config.sampling_rate).save_pretrained(staging)
+        shutil.copy(METRICS, staging)
+        report.write_report(staging, evaluation, history)
+        write_card(staging, evaluation, dataset_card, model.num_parameters())
 
 
 def write_card(folder: Path, evaluation: dict, dataset_card: dict, n_parameters: int) -> None:
@@ -104,7 +100,8 @@ def write_card(folder: Path, evaluation: dict, dataset_card: dict, n_parameters:
         pictures="\n\n".join(pictures),
         license=_license_text(dataset_card, base),
     )
-    ModelCard(card).save(folder / "README.md")
+    with whole_file(folder / "README.md") as file:
+        ModelCard(card).save(file)
 
 
 def _training_data(trained_on: dict[str, dict]) -> str:

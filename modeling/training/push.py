@@ -13,6 +13,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer_utils import HubStrategy
 
 from data_scripts.hub import check_access, create_repository, publish_folder
+from data_scripts.staging import whole_folder
 from modeling.publish import MODEL_FILES
 
 PICKLES = ("*.pt", "*.pth", "*.bin", "*.pkl")
@@ -51,6 +52,7 @@ class PushToHub(TrainerCallback):
         if args.process_index == 0:
             self.where["token"] = check_access(self.repo_id, args.hub_token)
             create_repository(self.repo_id, "model", **self.where)
+        args.hub_token = None  # `Trainer` writes its arguments into every checkpoint
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
@@ -97,7 +99,10 @@ class PushToHub(TrainerCallback):
 
     def _keep(self, saved: Path, step: int) -> None:
         """Copies a save, but for its pickles, to where neither `Trainer` nor an interruption removes it."""
-        if self.strategy != HubStrategy.ALL_CHECKPOINTS:
-            shutil.rmtree(self.saves, ignore_errors=True)
         if self.strategy in IN_REPOSITORY and saved.is_dir():  # a run can be resumed from another folder's save
-            shutil.copytree(saved, self.saves / str(step), ignore=shutil.ignore_patterns(*PICKLES), dirs_exist_ok=True)
+            with whole_folder(self.saves / str(step)) as staging:
+                shutil.copytree(saved, staging, ignore=shutil.ignore_patterns(*PICKLES), dirs_exist_ok=True)
+        if self.strategy != HubStrategy.ALL_CHECKPOINTS:
+            for kept in self.saves.glob("[0-9]*"):
+                if kept.name != str(step):
+                    shutil.rmtree(kept)

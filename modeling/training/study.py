@@ -17,6 +17,8 @@ from pathlib import Path
 from matplotlib import pyplot as plt
 from transformers import HfArgumentParser, TrainingArguments
 
+from data_scripts.staging import claim, whole_files
+from data_scripts.terminal import command
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training import report
 from modeling.training.data import DataArguments, load, load_card, own_labels
@@ -54,12 +56,14 @@ def main() -> None:
     if unknown or data_arguments.dataset_name is None:
         fault = f"there is no part {', '.join(unknown)}" if unknown else "--dataset_name is missing"
         raise SystemExit(f"study.py: {fault}; see --help.")
-    for name in PROTOCOLS:
-        if name in arguments.parts:
-            run_protocol(arguments.study_dir / name, name, data_arguments, rest)
-    model = MelCNNForAudioClassification.from_pretrained(arguments.model_dir)
-    conditions = study_robustness(model, data_arguments) if "robustness" in arguments.parts else None
-    collect(arguments, data_arguments, model.num_parameters(), conditions)
+    kept = f"the figures of the protocols that have ended are in {arguments.study_dir}: the same command goes on"
+    with command(lambda: kept, "study.py"), claim(arguments.study_dir, arguments.model_dir):
+        for name in PROTOCOLS:
+            if name in arguments.parts:
+                run_protocol(arguments.study_dir / name, name, data_arguments, rest)
+        model = MelCNNForAudioClassification.from_pretrained(arguments.model_dir)
+        conditions = study_robustness(model, data_arguments) if "robustness" in arguments.parts else None
+        collect(arguments, data_arguments, model.num_parameters(), conditions)
 
 
 def run_protocol(folder: Path, name: str, data_arguments: DataArguments, rest: list[str]) -> None:
@@ -75,9 +79,10 @@ def run_protocol(folder: Path, name: str, data_arguments: DataArguments, rest: l
         return
     folders = ["--model_dir", folder, "--evaluation_dir", folder, "--output_dir", folder.with_name(f"{name}-run")]
     options = [*_data_options(data_arguments), *rest, *PROTOCOLS[name]]
-    command = [sys.executable, ROOT / "train.py", *options, *folders, "--resume_from_checkpoint", "True"]
+    line = [sys.executable, ROOT / "train.py", *options, *folders, "--resume_from_checkpoint", "True"]
     print(f"{name}: {' '.join(PROTOCOLS[name])}", flush=True)
-    subprocess.run([str(word) for word in command], check=True)
+    if subprocess.run([str(word) for word in line], check=False).returncode:
+        raise SystemExit(f"study.py: {name} has not ended; the same command goes on with it.")
 
 
 def study_robustness(model: MelCNNForAudioClassification, data_arguments: DataArguments) -> dict[str, dict]:
@@ -98,12 +103,13 @@ def collect(
         if name in arguments.parts:
             evaluation = json.loads((arguments.study_dir / name / "evaluation.json").read_text())
             study["protocols"][name] = {"protocol": evaluation["protocol"], **brief(evaluation)}
-    if conditions:
-        study["robustness"] = conditions
-        figure = report.draw_robustness(study["robustness"])
-        figure.savefig(arguments.model_dir / "robustness.png", dpi=120, bbox_inches="tight")
-        plt.close(figure)
-    found.write_text(json.dumps(study, indent=1) + "\n")
+    with whole_files(arguments.model_dir, last=found.name) as staging:
+        if conditions:
+            study["robustness"] = conditions
+            figure = report.draw_robustness(study["robustness"])
+            figure.savefig(staging / "robustness.png", dpi=120, bbox_inches="tight")
+            plt.close(figure)
+        (staging / found.name).write_text(json.dumps(study, indent=1) + "\n")
     evaluation = json.loads((arguments.model_dir / "evaluation.json").read_text())
     write_card(arguments.model_dir, evaluation, load_card(data_arguments.dataset_name), n_parameters)
     print(f"\n{report.study_tables(study)}\n\nWritten to {arguments.model_dir}/.")

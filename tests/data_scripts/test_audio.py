@@ -80,8 +80,8 @@ def test_a_truncated_clip_is_an_error_that_names_the_file(tmp_path, suffix, subt
     "content, message",
     [
         (b"", "0 bytes"),
-        (b"not audio", "cannot be decoded"),
-        (b"<!DOCTYPE html><html>404</html>", "cannot be decoded"),
+        (b"not audio", "cannot be read as audio"),
+        (b"<!DOCTYPE html><html>404</html>", "cannot be read as audio"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "git lfs pull"),
     ],
 )
@@ -103,5 +103,5 @@ def test_a_clip_without_samples_is_an_error(tmp_path, n_samples):
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_clip_that_is_not_finite_is_an_error(tmp_path, value):
     soundfile.write(tmp_path / "clip.wav", np.array([0.0, value, 0.0, 0.0]), 16_000, subtype="FLOAT")
-    with pytest.raises(ValueError, match="1 samples that are not finite"):
+    with pytest.raises(ValueError, match="NaN or infinite"):
         read_waveform(tmp_path / "clip.wav")

@@ -98,7 +98,7 @@ def test_a_damaged_clip_is_an_error_and_nothing_is_written(raw, tmp_path):
 
 
 def test_no_corpus_at_all_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match="--ravdess"):
+    with pytest.raises(ValueError, match="--ravdess.*--emospeech"):
         build({}, tmp_path / "corpus")
 
 

@@ -10,7 +10,9 @@ import soundfile
 from datasets import Audio, ClassLabel, get_dataset_config_names, load_dataset
 from huggingface_hub import DatasetCard
 
+from data_scripts.build import build
 from data_scripts.schema import EMOTIONS
+from tests.miniature_corpora import write_more_corpora
 
 
 @pytest.mark.parametrize(
@@ -70,6 +72,7 @@ def test_rows_carry_what_the_corpora_say(tiny_corpus, tmp_path):
         "ethnicity": "Hispanic",
         "race": "African American",
         "text": "Don't forget a jacket",
+        "language": "en",
         "intensity": None,
         "repetition": None,
         "duration": 0.4,
@@ -126,3 +129,61 @@ def test_the_card_counts_what_is_there_and_names_licences_and_citations(tiny_cor
     assert "| ravdess | train | 1 (0, 1) | 8 | 0.00 | 1 | 1 | 1 | 1 | 1 | 1 | 1 | 1 |" in card.text
     assert "This build is partial. RAVDESS: 24 of 1,440 clips" in card.text
     assert "synthetic" not in card.content
+
+
+# With the other people's corpora
+
+
+@pytest.mark.parametrize(
+    "config, sizes",
+    [
+        (None, {"train": 21, "validation": 14, "test": 21}),
+        ("all", {"train": 21, "validation": 14, "test": 21}),
+        ("extended", {"train": 31, "validation": 24, "test": 21}),
+        ("nemo", {"train": 6, "validation": 6}),
+        ("emospeech", {"train": 4, "validation": 4}),
+    ],
+)
+def test_all_stays_the_three_and_extended_holds_five(extended_corpus, tmp_path, config, sizes):
+    dataset = load_dataset(str(extended_corpus), config, cache_dir=str(tmp_path))
+    assert {split: len(part) for split, part in dataset.items()} == sizes
+    stream = load_dataset(str(extended_corpus), config, split="train", streaming=True)
+    assert sum(1 for _ in stream.cast_column("audio", Audio(decode=False))) == sizes["train"]
+
+
+def test_rows_of_the_others_carry_what_they_say(extended_corpus, tmp_path):
+    dataset = load_dataset(str(extended_corpus), "extended", split="train", cache_dir=str(tmp_path))
+    rows = {row["source_file"]: row for row in dataset.remove_columns("audio")}
+    polish = rows["EB0_sadness_1.wav"]
+    assert (polish["speaker_id"], polish["gender"], polish["age"]) == ("nemo_EB0", "female", 27)
+    assert (polish["text"], polish["language"], polish["source_sampling_rate"]) == ("Lubię „to”.", "pl", 24_000)
+    (calm,) = (row for row in rows.values() if row["speaker_id"] == "emospeech_4e520c" and "calm" in row["source_file"])
+    assert (calm["emotion"], calm["text"], calm["language"]) == (EMOTIONS.index("neutral"), "help", "en")
+    assert (calm["gender"], calm["age"], calm["votes"]) == (None, None, None)
+    assert set(rows["OAF_back_sad.wav"]) == set(polish)
+
+
+def test_the_card_of_five_names_what_each_configuration_holds(extended_corpus):
+    card = DatasetCard.load(extended_corpus / "README.md")
+    assert card.data.language == ["en", "pl"] and card.data.multilinguality == ["multilingual"]
+    assert sorted(card.data.license) == ["cc-by-nc-nd-4.0", "cc-by-nc-sa-4.0", "odbl"]
+    assert [config["config_name"] for config in card.data.configs if config.get("default")] == ["all"]
+    for line in (
+        "| `all` | CREMA-D, RAVDESS, TESS | 56 |",
+        "| `extended` | CREMA-D, Indian EmoSpeech, nEMO, RAVDESS, TESS | 76 |",
+        "| `nemo` | nEMO | 12 | CC BY-NC-SA 4.0 |",
+        "| nemo | train | 1 (1, 0) | 6 |",
+        "| emospeech | train | 1 (unknown) | 4 |",
+        "christop2024nemo",
+        "banga2019emospeech",
+        "English and Polish",
+    ):
+        assert line in card.text
+
+
+def test_others_alone_make_a_dataset_whose_default_is_extended(tmp_path):
+    folders = write_more_corpora(tmp_path / "raw")
+    output = build({"nemo": folders["nemo"]}, tmp_path / "corpus", allow_partial=True, report=lambda line: None)
+    assert sorted(get_dataset_config_names(str(output))) == ["extended", "nemo"]
+    assert load_dataset(str(output), split="validation", cache_dir=str(tmp_path / "cache")).num_rows == 6
+    assert DatasetCard.load(output / "README.md").data.language == ["pl"]

@@ -7,6 +7,7 @@ from datasets import load_dataset
 from huggingface_hub import DatasetCard
 
 from data_scripts import crema_d, demo_corpus, ravdess, tess
+from data_scripts.corpora import CORPORA
 from data_scripts.demo_corpus import build_demo_corpus, generator, voice_of
 from data_scripts.source_files import SYNTHETIC_MARKER
 from data_scripts.splits import split_of
@@ -19,6 +20,10 @@ def fewer_clips(monkeypatch):
     monkeypatch.setattr(demo_corpus, "TESS_WORDS", ("back",))
     monkeypatch.setattr(demo_corpus, "CREMA_D_ACTORS", (1001, 1002, 1009))
     monkeypatch.setattr(demo_corpus, "CREMA_D_SENTENCES", ("IEO",))
+    monkeypatch.setattr(demo_corpus, "NEMO_ACTORS", {"EB0": "female", "MP0": "male"})
+    monkeypatch.setattr(demo_corpus, "NEMO_SENTENCES", {"1": "Dom"})
+    monkeypatch.setattr(demo_corpus, "EMOSPEECH_SPEAKERS", ("1cfb36", "4e520c"))
+    monkeypatch.setattr(demo_corpus, "EMOSPEECH_WORDS", ("no",))
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -33,11 +38,13 @@ def test_it_has_the_official_layouts_and_builds_into_a_dataset_called_synthetic(
         ("ravdess/Actor_05/03-01-05-01-02-01-05.wav", 48_000),
         ("tess/YAF_pleasant_surprise/YAF_back_ps.wav", 24_414),
         ("crema_d/AudioWAV/1009_IEO_ANG_HI.wav", 16_000),
+        ("nemo/samples/EB0_sadness_1.wav", 24_000),
+        (f"emospeech/House/no-safe-calm-1562998317870-{demo_corpus.hash_of('4e520c')}.wav", 16_000),
     ):
         info = soundfile.info(raw / path)
         assert (info.samplerate, info.subtype, info.channels) == (rate, "PCM_16", 1)
-        assert 0.5 < info.duration < 6
-    assert all((raw / name / SYNTHETIC_MARKER).is_file() for name in ("ravdess", "tess", "crema_d"))
+        assert 0.2 < info.duration < 6
+    assert all((raw / name / SYNTHETIC_MARKER).is_file() for name in CORPORA)
 
     dataset = load_dataset(str(corpus), cache_dir=str(tmp_path / "cache"))
     assert {split: len(part) for split, part in dataset.items()} == {"train": 29, "validation": 6, "test": 13}
@@ -45,6 +52,10 @@ def test_it_has_the_official_layouts_and_builds_into_a_dataset_called_synthetic(
     assert (
         sum(row["votes"].values()) == 10 and 20 <= row["age"] < 75 and row["race"] is None and row["ethnicity"] is None
     )
+    polish = load_dataset(str(corpus), "nemo", split="validation", cache_dir=str(tmp_path / "cache"))
+    assert {(row["gender"], row["text"]) for row in polish.remove_columns("audio")} == {("male", "Dom.")}
+    five = load_dataset(str(corpus), "extended", cache_dir=str(tmp_path / "cache"))
+    assert {split: len(part) for split, part in five.items()} == {"train": 39, "validation": 16, "test": 13}
     card = DatasetCard.load(corpus / "README.md")
     assert "synthetic" in card.data.tags and card.data.license == ["cc0-1.0"] and "doi" not in card.content
 
@@ -86,10 +97,11 @@ def test_a_folder_of_something_else_is_not_replaced(tmp_path):
 def test_the_default_has_every_split_of_every_corpus_and_both_sexes(monkeypatch):
     monkeypatch.undo()
     clips = list(demo_corpus.paths().values())
-    assert 400 <= len(clips) <= 700
+    assert 400 <= len(clips) <= 750
     sides = {(clip.corpus, split_of(clip.corpus, clip.actor), clip.gender) for clip in clips}
     for corpus, splits in (("ravdess", 3), ("crema_d", 3)):
         assert len({side for side in sides if side[0] == corpus}) == 2 * splits
+    assert len({side for side in sides if side[0] == "nemo"}) == 4
     assert not any(clip.label_conflict for clip in clips)
 
 

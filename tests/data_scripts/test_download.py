@@ -1,88 +1,16 @@
 """The corpora from their publishers: archives in their layouts, from a server that is not always kind."""
 
 import hashlib
-import io
-import json
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from data_scripts import build as builder
-from data_scripts import crema_d, download, ravdess, tess
+from data_scripts import crema_d, download, emospeech, nemo, ravdess, tess
 from data_scripts.build import build
-from data_scripts.fetch import DownloadError, ResumingDownloader
-from tests.hostile_server import HostileServer
-from tests.miniature_corpora import write_corpora
-
-ZENODO = "/zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip?download=1"
-GITLAB = "/gitlab.com/api/v4/projects/cs-cooper-lab%2Fcrema-d-mirror/repository"
-LFS = "/gitlab.com/cs-cooper-lab/crema-d-mirror.git/info/lfs/objects/batch"
-LISTING = "/borealisdata.ca/api/datasets/:persistentId/?persistentId=doi:10.5683/SP2/E8H2MF"
-BUNDLE = "/borealisdata.ca/api/access/dataset/:persistentId/?persistentId=doi:10.5683/SP2/E8H2MF"
-
-
-class Publishers(HostileServer):
-    """Zenodo, Borealis and GitLab with miniature corpora, in the layouts of the real ones.
-
-    Attributes:
-        recordings: corpus -> file name -> content.
-    """
-
-    def __init__(self, raw: dict[str, Path]):
-        super().__init__()
-        self.recordings = {
-            corpus: {path.name: path.read_bytes() for path in sorted(folder.rglob("*.wav"))}
-            for corpus, folder in raw.items()
-        }
-        self.files[ZENODO] = zipped({path.relative_to(raw["ravdess"]): path for path in raw["ravdess"].rglob("*.wav")})
-        self.files[f"{GITLAB}/archive.zip?path=AudioWAV"] = zipped(
-            {Path("crema-d-mirror-HEAD-AudioWAV/AudioWAV", path.name): path for path in raw["crema_d"].rglob("*.wav")}
-        )
-        for name, url in (
-            ("VideoDemographics.csv",) * 2,
-            ("processedResults/tabulatedVotes.csv", "processedResults%2FtabulatedVotes.csv"),
-        ):
-            self.files[f"{GITLAB}/files/{url}/raw?ref=HEAD"] = (raw["crema_d"] / name).read_bytes()
-        self.files[BUNDLE] = zipped(
-            {Path(path.name): path for path in raw["tess"].rglob("*.wav")} | {Path("MANIFEST.TXT"): b""}
-        )
-        entries = []
-        for number, (name, content) in enumerate(self.recordings["tess"].items(), 1_000):
-            self.files[f"/borealisdata.ca/api/access/datafile/{number}"] = content
-            checksum = {"type": "MD5", "value": hashlib.md5(content).hexdigest()}
-            entries.append({"label": name, "dataFile": {"id": number, "filename": name, "checksum": checksum}})
-        self.files[LISTING] = json.dumps({"status": "OK", "data": {"latestVersion": {"files": entries}}}).encode()
-
-    def asked(self, start: str) -> int:
-        return sum(line.split(" ", 1)[1].startswith(start) for line in self.requests)
-
-
-def zipped(members: dict[Path, Path | bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, source in members.items():
-            archive.writestr(name.as_posix(), source if isinstance(source, bytes) else source.read_bytes())
-    return buffer.getvalue()
-
-
-@pytest.fixture(scope="session")
-def raw(tmp_path_factory):
-    return write_corpora(tmp_path_factory.mktemp("raw"))
-
-
-@pytest.fixture
-def publishers(raw, monkeypatch):
-    monkeypatch.setattr(ResumingDownloader, "backoff", 0.01)
-    with Publishers(raw) as publishers:
-        for facts, corpus in ((ravdess, "ravdess"), (tess, "tess"), (crema_d, "crema_d")):
-            recordings = publishers.recordings[corpus]
-            lines = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(recordings.items())]
-            monkeypatch.setitem(facts.EXPECTED, "clips", len(recordings))
-            monkeypatch.setitem(facts.SOURCE, "fingerprint", hashlib.sha256("".join(lines).encode()).hexdigest())
-        archive = ravdess.SOURCE["files"]["Audio_Speech_Actors_01-24.zip"]
-        monkeypatch.setitem(archive, "known_hash", f"md5:{hashlib.md5(publishers.files[ZENODO]).hexdigest()}")
-        yield publishers
+from data_scripts.fetch import DownloadError
+from tests.publishers import BUNDLE, EB0_ANGER, EMOSPEECH, GITLAB, LFS, LISTING, NEMO, zipped
 
 
 def get(publishers, output, *corpora) -> dict[str, Path]:
@@ -137,8 +65,8 @@ def test_every_licence_is_said_before_the_first_request(publishers, tmp_path):
         assert words in before
 
 
-def test_a_bundle_that_leaves_files_out_is_completed(publishers, tmp_path, raw):
-    some = dict(list({Path(path.name): path for path in raw["tess"].rglob("*.wav")}.items())[:5])
+def test_a_bundle_that_leaves_files_out_is_completed(publishers, tmp_path, published):
+    some = dict(list({Path(path.name): path for path in published["tess"].rglob("*.wav")}.items())[:5])
     publishers.files[BUNDLE] = zipped(some | {Path("MANIFEST.TXT"): b"9 files were left out: too large"})
     folder = get(publishers, tmp_path, "tess")["tess"]
     assert recordings(folder) == publishers.recordings["tess"]
@@ -255,6 +183,52 @@ def test_one_that_fails_does_not_undo_the_others(publishers, tmp_path):
     assert not (tmp_path / "tess").exists()
 
 
+def test_others_corpora_are_the_archives_of_a_commit(publishers, tmp_path):
+    said = []
+    folders = download.download(("nemo", "emospeech"), tmp_path, publishers.address, said.append)
+    for corpus, folder in folders.items():
+        assert recordings(folder) == publishers.recordings[corpus]
+    assert publishers.asked("/github.com") == len(publishers.requests) == 2
+    assert "12 of 12 clips" in " ".join(said) and "8 of at least 8 clips" in " ".join(said)
+    assert all("MB" not in line for line in said)
+    dataset = build(folders, tmp_path / "corpus", report=lambda line: None)
+    assert "Lubię „to”." in (dataset / "clips.csv").read_text()
+    publishers.requests.clear()
+    get(publishers, tmp_path, "nemo", "emospeech")
+    assert publishers.requests == []
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda members: members.pop(next(reversed(members))), "11 of 12 clips"),
+        (lambda members: members.update({Path("nEMO/samples/EB0_anger_2.wav"): members.pop(Path(EB0_ANGER))}), "names"),
+        (lambda members: members.update({Path("nEMO/samples/mine.wav"): b"RIFF"}), "mine.wav"),
+    ],
+)
+def test_an_archive_of_other_clips_is_not_taken(publishers, published, tmp_path, change, complaint):
+    good = publishers.files[NEMO]
+    members = {Path("nEMO/samples", path.name): path for path in sorted(published["nemo"].rglob("*.wav"))}
+    change(members)
+    publishers.files[NEMO] = zipped(members)
+    with pytest.raises(DownloadError, match=complaint):
+        get(publishers, tmp_path, "nemo")
+    assert not (tmp_path / "nemo").exists() and not recordings(tmp_path)
+    publishers.files[NEMO] = good
+    get(publishers, tmp_path, "nemo")
+
+
+def test_more_of_indian_emospeech_than_was_counted_is_taken(publishers, published, tmp_path):
+    stem = f"go-safe-angry-1563001129561-4e520c{HASH_ENDING}"
+    members = {Path("e", path.name): path for path in published["emospeech"].rglob("*.wav")}
+    clip = next(iter(members.values()))
+    others = {Path("e", f"{name}.wav"): clip for name in (stem, stem.replace("go-safe", "bacho-safe"))}
+    publishers.files[EMOSPEECH] = zipped(members | others)
+    said = []
+    download.download(["emospeech"], tmp_path, publishers.address, said.append)
+    assert "9 of at least 8 clips" in said[-1]
+
+
 def test_command(publishers, tmp_path, capsys):
     download.main(["--corpora", "ravdess", "--output", str(tmp_path), "--mirror", publishers.address])
     printed = capsys.readouterr().out
@@ -273,8 +247,21 @@ def test_build_without_folders_downloads_first(publishers, tmp_path, monkeypatch
     monkeypatch.setattr("sys.argv", ["build", "--allow-partial"])
     builder.main()
     assert asked == [Path("raw")]
+    assert {path.name for path in Path("raw").iterdir()} == {"ravdess", "tess", "crema_d"}
     assert (tmp_path / "build/corpus/README.md").exists()
     (tmp_path / "build/corpus/notes.txt").touch()
     with pytest.raises(SystemExit, match="not a previous build"):
         builder.main()
     assert len(asked) == 1
+
+
+def test_build_downloads_others_only_where_they_are_asked_for(publishers, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(builder, "download", lambda corpora, output: get(publishers, output, *corpora))
+    monkeypatch.setattr("sys.argv", ["build", "--corpora", "nemo", "emospeech"])
+    builder.main()
+    assert {path.name for path in Path("build/corpus/data").iterdir()} == {"nemo", "emospeech"}
+    monkeypatch.setattr("sys.argv", ["build", "--corpora", "nemo", "--tess", "raw/tess"])
+    with pytest.raises(SystemExit):
+        builder.main()
+    assert "--corpora names what to download" in capsys.readouterr().err

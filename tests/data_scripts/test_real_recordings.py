@@ -3,6 +3,7 @@
 import csv
 import io
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
+from data_scripts import emospeech, nemo
 from data_scripts.build import build
+from data_scripts.corpora import completeness
 
 
 def quiet(line: str) -> None:
@@ -60,3 +63,18 @@ def test_real_recordings_carry_the_values_of_the_real_tables(real_corpora, tmp_p
     assert (row["age"], row["gender"], row["intensity"]) == ("21", "female", "low")
     assert [row[f"votes_{emotion}"] for emotion in ("angry", "disgust", "fearful")] == ["7", "2", "1"]
     assert 1 < float(row["duration"]) < 5
+
+
+def test_copies_of_the_other_peoples_corpora_are_whole_by_name(real_corpora):
+    foreign = real_corpora.parent / "foreign"
+    if not foreign.is_dir():
+        pytest.skip(f"no copies of nEMO and Indian EmoSpeech in {foreign}")
+    for facts, folder, n_clips in ((nemo, "nemo", 4_481), (emospeech, "commands", 1_667)):
+        clips = facts.records(foreign / folder, quiet)
+        count, complete = completeness(facts, clips)
+        assert complete and len(clips) == n_clips, count
+        assert Counter(clip.emotion for clip in clips) == facts.EXPECTED["emotions"]
+    polish = {clip.stem: clip for clip in nemo.records(foreign / "nemo", quiet)}
+    assert all(clip.gender and clip.age and clip.text for clip in polish.values())
+    women = {clip.actor for clip in polish.values() if clip.gender == "female"}
+    assert women == {"EB0", "IC0", "KD0", "MK0"} and polish["WR0_surprised_64"].age == 23

@@ -1,12 +1,20 @@
 import pytest
 
-from data_scripts import crema_d, ravdess, tess
+from data_scripts import ravdess
+from data_scripts.corpora import CORPORA
 from data_scripts.splits import TEST_ACTORS, VALIDATION_ACTORS, split_of
 
-CORPORA = {"crema_d": crema_d, "ravdess": ravdess, "tess": tess}
 
-
-@pytest.mark.parametrize("corpus, sizes", [("crema_d", (63, 9, 19)), ("ravdess", (16, 4, 4)), ("tess", (1, 0, 1))])
+@pytest.mark.parametrize(
+    "corpus, sizes",
+    [
+        ("crema_d", (63, 9, 19)),
+        ("ravdess", (16, 4, 4)),
+        ("tess", (1, 0, 1)),
+        ("nemo", (7, 2, 0)),
+        ("emospeech", (74, 22, 0)),
+    ],
+)
 def test_every_speaker_has_one_split(corpus, sizes):
     speakers = CORPORA[corpus].EXPECTED["speakers"]
     splits = [split_of(corpus, actor) for actor in speakers]
@@ -48,3 +56,9 @@ def test_the_lists_are_evars_and_emoboxs():
 def test_ravdess_test_speakers_are_two_women_and_two_men():
     genders = [ravdess.GENDERS[actor] for actor in TEST_ACTORS["ravdess"].split()]
     assert sorted(genders) == ["female", "female", "male", "male"]
+
+
+def test_indian_emospeechs_speakers_are_drawn_by_their_hash():
+    for speaker in CORPORA["emospeech"].EXPECTED["speakers"]:
+        assert split_of("emospeech", speaker) == ("validation" if speaker[0] in "0123" else "train")
+    assert split_of("emospeech", "ffffff") == "train"

@@ -17,11 +17,13 @@ from tests.modeling.tiny import EMOTIONS, save_checkpoint, tiny_model, voice
 FILES = {
     "config.json",
     "configuration_mel_cnn.py",
+    "decoding_mel_cnn.py",
     "feature_extraction_mel_cnn.py",
     "layers_mel_cnn.py",
     "model.safetensors",
     "modeling_mel_cnn.py",
     "preprocessor_config.json",
+    "recording_mel_cnn.py",
 }
 
 ELSEWHERE = """

@@ -4,14 +4,17 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import huggingface_hub
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 import torch
 from torchaudio.functional import resample
 
+from modeling import engine
 from modeling import predict as script
 from modeling.predict import load_model, predict
 from modeling.recordings import find_audio
@@ -55,7 +58,7 @@ def run(capsys, folder, *arguments) -> tuple[str, str, int]:
 
 
 def read_rows(name: str) -> list[dict]:
-    lines = Path(name).read_text().splitlines()
+    lines = Path(name).read_text(encoding="utf-8-sig").splitlines()
     return list(csv.DictReader(lines)) if name.endswith(".csv") else [json.loads(line) for line in lines]
 
 
@@ -97,8 +100,10 @@ def test_predictions_are_those_of_the_model(recordings, loaded):
 
 
 def test_many_files_of_all_lengths_in_order(tmp_path, loaded, monkeypatch):
-    monkeypatch.setattr(script, "BATCH", 2)
-    monkeypatch.setattr(script, "WAITING", 5)
+    monkeypatch.setattr(script, "TOGETHER", 3)  # three groups, which two processes hear
+    monkeypatch.setattr(script, "n_processors", lambda: 2)
+    monkeypatch.setattr(engine, "BATCH", {"cpu": 2})
+    monkeypatch.setattr(engine, "WAITING", 1)
     paths = []
     for number, seconds in enumerate([0.3, 2.5, 0.05, 1.0, 3.0, 0.4, 0.2, 1.7]):
         paths.append(tmp_path / f"{number}.wav")
@@ -168,17 +173,98 @@ def test_nothing_is_written_where_nothing_was_heard(recordings, folder, capsys):
     assert run(capsys, folder, "absent.wav")[2] == 1
 
 
-def test_interrupted_writing_leaves_what_was_there(recordings, folder, capsys, monkeypatch):
-    (recordings / "out.csv").write_text("from before")
+def interrupted_at(monkeypatch, name: str) -> None:
+    """Ctrl-C comes when this file is read; every file is heard by itself."""
+    read = engine.read_recording
 
-    def interrupt(*_):
-        raise KeyboardInterrupt
+    def interrupt(path, *arguments):
+        if Path(path).name == name:
+            raise KeyboardInterrupt
+        return read(path, *arguments)
 
-    monkeypatch.setattr("pathlib.Path.replace", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        run(capsys, folder, "clips", "--output", "out.csv")
-    assert (recordings / "out.csv").read_text() == "from before"
-    assert len(list(recordings.iterdir())) == 2
+    monkeypatch.setattr(script, "TOGETHER", 1)
+    monkeypatch.setattr(script, "n_processors", lambda: 0)
+    monkeypatch.setattr(engine, "read_recording", interrupt)
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.jsonl"])
+def test_an_interrupted_run_keeps_its_answers_and_goes_on(recordings, folder, capsys, monkeypatch, name):
+    (recordings / name).write_text("from before")
+    with monkeypatch.context() as patch:
+        interrupted_at(patch, "c.ogg")
+        _, said, status = run(capsys, folder, "clips", "--output", name)
+    assert status == 1 and said.startswith("interrupted; 2 of 3 files are answered, in ") and "same command" in said
+    assert (recordings / name).read_text() == "from before"
+    partial = (recordings / f"{name}.partial").read_bytes()
+    assert b"clips/a.wav" in partial
+    (recordings / f"{name}.partial").write_bytes(partial + b"clips/c.ogg,0.0,2")  # killed in the middle of a line
+
+    _, said, status = run(capsys, folder, "clips", "--output", name, "--window", "1")
+    assert status == 1 and "holds answers of an earlier run with --window None, this one has 1.0" in said
+    monkeypatch.setattr(script, "TOGETHER", 1)
+    read = Mock(side_effect=engine.read_recording)
+    monkeypatch.setattr(script, "n_processors", lambda: 0)
+    monkeypatch.setattr(engine, "read_recording", read)
+    assert run(capsys, folder, "clips", "--output", name)[2] == 0
+    assert read.call_count == 1
+    assert [row["path"] for row in read_rows(name)] == ["clips/B.FLAC", "clips/a.wav", "clips/deep/c.ogg"]
+    resumed = (recordings / name).read_bytes()
+    assert run(capsys, folder, "clips", "--output", name)[2] == 0
+    assert (recordings / name).read_bytes() == resumed  # as if nothing had come in between
+    assert sorted(path.name for path in recordings.iterdir()) == ["clips", name]
+
+
+def test_an_interrupted_table_is_printed_as_far_as_it_goes(recordings, folder, capsys, monkeypatch):
+    interrupted_at(monkeypatch, "a.wav")
+    printed, said, status = run(capsys, folder, "clips")
+    assert status == 1 and "B.FLAC" in printed and said.startswith("interrupted; 1 of 3 files are answered, above")
+
+
+def test_who_goes_on_gives_the_digits_of_an_uninterrupted_run(tmp_path, loaded):
+    paths = []
+    for number in range(5):
+        paths.append(tmp_path / f"{number}.wav")
+        soundfile.write(paths[-1], voice(0.3 + 0.1 * number, seed=number), 16_000)
+    whole = list(script.predict_each(paths, *loaded))
+    rest = list(script.predict_each(paths, *loaded, known=set(paths[:3])))
+    assert [(one.path, one.probabilities) for (one,) in rest] == [(one.path, one.probabilities) for (one,) in whole[3:]]
+
+
+@pytest.mark.parametrize("name", ["embeddings.npz", "embeddings.parquet"])
+def test_embeddings_are_what_the_head_is_given(recordings, folder, loaded, capsys, name):
+    assert run(capsys, folder, "clips", "--embeddings", name)[2] == 0
+    if name.endswith(".npz"):
+        saved = np.load(name)
+        paths, embeddings = saved["path"].tolist(), saved["embedding"]
+    else:
+        saved = pq.read_table(name).to_pydict()
+        paths, embeddings = saved["path"], np.array(saved["embedding"])
+    assert paths == ["clips/B.FLAC", "clips/a.wav", "clips/deep/c.ogg"] and embeddings.dtype == np.float16
+    with torch.inference_mode():
+        expected = loaded[0].mel_cnn(torch.from_numpy(voice(1.0))[None]).pooler_output[0]
+    np.testing.assert_allclose(embeddings[1], expected, rtol=2e-3, atol=2e-3)
+
+
+def test_a_full_disk_keeps_the_answers(recordings, folder, capsys, monkeypatch, tiny_disk):
+    with pytest.raises(OSError), open(tiny_disk / "ballast", "wb") as ballast:
+        while True:
+            ballast.write(bytes(512))
+    _, said, status = run(capsys, folder, "clips", "--output", tiny_disk / "out.csv")
+    assert status == 1 and "disk is full" in said and len(said.splitlines()) == 1
+    (tiny_disk / "ballast").unlink()
+    assert run(capsys, folder, "clips", "--output", tiny_disk / "out.csv")[2] == 0
+    assert len(read_rows(str(tiny_disk / "out.csv"))) == 3
+
+
+def test_names_that_mean_harm(recordings, folder, capsys):
+    shutil.move("clips/a.wav", "clips/\x1b[2J\ta.wav")
+    shutil.copy("clips/B.FLAC", "=B.FLAC")
+    printed, _, _ = run(capsys, folder, "clips", "=B.FLAC")
+    assert "\x1b" not in printed and r"\x1b[2J\ta.wav" in printed
+    Path("clips/\x1b]0;.wav").write_bytes(b"no sound")
+    assert "\x1b" not in run(capsys, folder, "clips")[1]
+    run(capsys, folder, "=B.FLAC", "--output", "out.csv")
+    assert Path("out.csv").read_bytes().splitlines()[1].startswith(b"'=B.FLAC,")
 
 
 def test_timeline(recordings, folder, loaded, capsys):
@@ -215,6 +301,8 @@ def test_too_long_for_one_clip(recordings, folder, capsys, monkeypatch):
         (["--output", "absent/out.csv"], "no folder absent"),
         (["--explain", "out.txt"], ".png"),
         (["--explain", "out.png", "--window", "1"], "leave --window out"),
+        (["--embeddings", "out.npz", "--window", "1"], "leave --window out"),
+        (["--embeddings", "out.txt"], ".npz or .parquet"),
         (["--explain", "out.png"], "3 were found"),
     ],
 )

@@ -1,0 +1,121 @@
+"""One writer at a time: a lock on a folder or file that says who holds it, and that ends with its holder."""
+
+import errno
+import fcntl
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+POLL = 0.2  # s
+_held: dict[tuple[Path, int], int] = {}  # (output, thread) -> file descriptor
+
+
+class Busy(ValueError):
+    """Another process writes there now; the message says which, and since when."""
+
+
+@contextmanager
+def lock(output: Path, wait: float = 0.0) -> Iterator[bool]:
+    """Keeps other processes and threads from writing a folder or file, as long as they ask for the lock as well.
+
+    The kernel takes the lock from a process that dies, however it dies. The lock lies beside the output, as
+    ``.<name>.lock``, and is gone when it is released.
+
+    Args:
+        output: the folder or file, resolved; it need not exist.
+        wait: for another holder, s.
+
+    Yields:
+        Whether the lock was taken here: False where this thread held it before.
+
+    Raises:
+        Busy: another process or thread holds it.
+        ValueError: nothing can be locked there.
+    """
+    held = output, threading.get_ident()
+    if held in _held:
+        yield False
+        return
+    path = output.with_name(f".{output.name}.lock")
+    deadline = time.monotonic() + wait
+    while (descriptor := _try(path, output)) is None:
+        if time.monotonic() >= deadline:
+            raise Busy(f"{output} is being written by {_holder(path)}: wait until that has ended, or give another name")
+        time.sleep(POLL)
+    _held[held] = descriptor
+    try:
+        with suppress(OSError):  # on a full disk the lock holds all the same, but is silent
+            os.truncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(_myself()).encode(), 0)
+        yield True
+    finally:
+        if _held.pop(held, None) is not None:  # not in a fork of the holder
+            with suppress(OSError):
+                path.unlink()  # before it is released: whoever opens the name now makes a lock of its own
+            os.close(descriptor)
+
+
+def _try(path: Path, output: Path) -> int | None:
+    """A descriptor that holds the lock; None where somebody else has it."""
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise ValueError(
+                f"{output} cannot be written, because {path} cannot be made: {error.strerror}; name an output where you "
+                "may write"
+            ) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.exists(path) and os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except FileNotFoundError:  # its holder removed it between the two looks
+            pass
+        except OSError as error:
+            os.close(descriptor)
+            raise ValueError(
+                f"{output} cannot be protected from a second run, because the file system of {path.parent} has no locks "
+                f"({error.strerror}); name an output on another disk"
+            ) from error
+        os.close(descriptor)
+
+
+def _myself() -> dict:
+    """The holder, without the command's arguments: a token may stand among them."""
+    return {
+        "program": Path(sys.argv[0]).name,
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": datetime.now().astimezone().isoformat(sep=" ", timespec="seconds"),
+    }
+
+
+def _holder(path: Path) -> str:
+    try:
+        holder = json.loads(path.read_text())
+        return f"process {holder['pid']} ({holder['program']}) on {holder['host']} since {holder['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
+
+
+def _forget() -> None:
+    """A fork would keep the lock for as long as it lives, even if the holder is gone."""
+    for descriptor in _held.values():
+        with suppress(OSError):
+            os.close(descriptor)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,94 @@
+"""What commands say, and how they end when they cannot go on: in one line that says what is kept and how to go on."""
+
+import errno
+import os
+import re
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from modeling.tables_mel_cnn import printable
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Libraries that write by themselves say it in words; PyTorch's writer says only that it failed.
+NO_ROOM_IN_WORDS = re.compile(
+    r"No space left on device|Disk quota exceeded|File too large|PytorchStreamWriter failed writing"
+)
+
+
+def say(line: str) -> None:
+    """Prints a line whose names cannot steer the terminal."""
+    print(printable(line), flush=True)
+
+
+def say_aside(line: str) -> None:
+    """As `say`, beside a command's proper output."""
+    print(printable(line), file=sys.stderr, flush=True)
+
+
+def end_quietly_while_loading() -> None:
+    """Lets Ctrl-C end the program at once, until a `command` begins: the libraries take seconds to load."""
+
+    def leave(*_: object) -> None:
+        os.write(2, b"interrupted; nothing was done yet\n")
+        os._exit(130)
+
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, leave)
+
+
+@contextmanager
+def command(
+    kept: Callable[[], str] = lambda: "nothing was written",
+    name: str = "error",
+    errors: tuple[type[Exception], ...] = (ValueError, OSError),
+) -> Iterator[None]:
+    """Ends the program in one line where Ctrl-C, a full disk or an input that will not do ends the block.
+
+    The first Ctrl-C lets the block clear up, a second one ends it at once.
+
+    Args:
+        kept: says what is kept and how to go on.
+        name: what the line begins with, after an error.
+        errors: those that are the input's or the machine's and not the program's, beside a full disk.
+
+    Raises:
+        SystemExit: with that line. Any other exception is a fault of the program, and passes with its traceback.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    in_charge = threading.current_thread() is threading.main_thread() and before is not signal.SIG_IGN
+    if in_charge:
+        signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        _end(f"interrupted; {kept()}")
+    except Exception as error:
+        if _disk_is_full(error):
+            _end(f"{name}: the disk is full ({error}); {kept()}")
+        if not isinstance(error, errors):
+            raise
+        _end(f"{name}: {error}")
+    finally:
+        if in_charge:
+            signal.signal(signal.SIGINT, before)
+
+
+def _interrupt(*_: object) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    raise KeyboardInterrupt
+
+
+def _end(line: str) -> None:
+    # Of several processes the first speaks for all.
+    raise SystemExit(printable(" ".join(line.split())) if os.environ.get("RANK", "0") == "0" else 1) from None
+
+
+def _disk_is_full(error: BaseException | None) -> bool:
+    while error is not None:
+        if getattr(error, "errno", None) in NO_ROOM or NO_ROOM_IN_WORDS.search(str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
