@@ -11,7 +11,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from tqdm import tqdm
 
-from modeling.training.data import DataArguments, decode, load
+from modeling.training.data import Clips, DataArguments, load
 
 N_CALIBRATION = 200  # clips
 MOST_LOST = 0.005  # accuracy, on validation clips
@@ -30,28 +30,25 @@ class Corpus:
     """
 
     def __init__(self, dataset_name: str, config):
-        self.arguments = DataArguments(dataset_name=dataset_name)
-        self.sampling_rate = round(config.sampling_rate)
-        self.splits = load(self.arguments, [config.id2label[index] for index in range(config.num_labels)])
-        if missing := {"train", "validation"} - set(self.splits):
+        arguments = DataArguments(dataset_name=dataset_name)
+        splits = load(arguments, [config.id2label[index] for index in range(config.num_labels)])
+        if missing := {"train", "validation"} - set(splits):
             raise ValueError(f"{dataset_name} has no split {' or '.join(sorted(missing))}, which quantising needs")
+        rate = round(config.sampling_rate)
+        self.training, self.validation = (Clips(splits[name], arguments, rate) for name in ("train", "validation"))
 
     def calibration_clips(self) -> Iterator[np.ndarray]:
         """Training clips, drawn evenly from the whole split."""
-        return self._spread("train", N_CALIBRATION)
+        return _spread(self.training, N_CALIBRATION)
 
     def validation_clips(self, n_clips: int | None = None) -> Iterator[np.ndarray]:
         """All validation clips, or so many of them, drawn evenly."""
-        return self._spread("validation", n_clips)
+        return _spread(self.validation, n_clips or len(self.validation))
 
-    @property
-    def validation_labels(self) -> np.ndarray:
-        return np.array(self.splits["validation"][self.arguments.label_column_name])
 
-    def _spread(self, split: str, n_clips: int | None) -> Iterator[np.ndarray]:
-        rows = self.splits[split]
-        for index in np.linspace(0, len(rows) - 1, min(n_clips or len(rows), len(rows))).round().astype(int):
-            yield decode(rows[int(index)][self.arguments.audio_column_name], self.sampling_rate)
+def _spread(clips: Clips, n_clips: int) -> Iterator[np.ndarray]:
+    for index in np.linspace(0, len(clips) - 1, min(n_clips, len(clips))).round().astype(int):
+        yield clips[int(index)]["input_values"]
 
 
 class _Calibration(CalibrationDataReader):
@@ -107,7 +104,7 @@ def quantize(model: Path, output: Path, corpus: Corpus) -> dict:
 def judge(models: dict[str, Path], corpus: Corpus) -> dict:
     """Accuracy of two models on the validation clips, and how far they agree."""
     sessions = [onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]) for path in models.values()]
-    labels = corpus.validation_labels
+    labels = np.array(corpus.validation.labels)
     clips = tqdm(corpus.validation_clips(), total=len(labels), unit="clip", desc="judge")
     answers = np.array([[session.run(["probabilities"], inputs(clip))[0][0] for session in sessions] for clip in clips])
     heard = answers.argmax(-1)
