@@ -174,6 +174,8 @@ class ResidualBlock(nn.Module):
 class AttentiveStatisticsPooling(nn.Module):
     """Mean and standard deviation over real frames, weighted by attention (Okabe et al., 2018)."""
 
+    floor = 1e-4  # of the variance
+
     def __init__(self, config: MelCNNConfig):
         super().__init__()
         n_bands = -(-config.n_mels // 2 ** len(config.depths))
@@ -188,9 +190,35 @@ class AttentiveStatisticsPooling(nn.Module):
         self.embedding_size = 2 * config.hidden_size
 
     def forward(self, hidden_state: torch.Tensor, frame_mask: torch.Tensor | None) -> torch.Tensor:
-        frames = hidden_state.flatten(
-            1, 2
-        )  # (batch, n_channels, n_bands, n_frames) -> (batch, channels x bands, n_frames)
+        frames, _, mean, variance = self._statistics(hidden_state, frame_mask)
+        # The floor bounds the gradient of the square root where frames do not differ.
+        statistics = torch.cat([mean, variance.clamp(min=self.floor).sqrt()], dim=1)
+        return statistics.squeeze(-1).to(frames.dtype)
+
+    def gradient(
+        self, hidden_state: torch.Tensor, frame_mask: torch.Tensor | None, direction: torch.Tensor
+    ) -> torch.Tensor:
+        """Gradient by `hidden_state` of the embedding's product with `direction`, `(batch, embedding_size)`.
+
+        In closed form, for a network in evaluation mode, because what autograd computes cannot be exported.
+        """
+        frames, weights, mean, variance = self._statistics(hidden_state, frame_mask)
+        by_mean, by_deviation = direction.float()[..., None].chunk(2, dim=1)
+        by_variance = by_deviation / (2 * variance.clamp(min=self.floor).sqrt()) * (variance > self.floor)
+        distance = frames.float() - mean
+        by_weight = by_mean * frames.float() + by_variance * distance**2
+        by_score = weights * (by_weight - (weights * by_weight).sum(-1, keepdim=True))
+        squeeze, tanh, excite = self.attention
+        by_bottleneck = excite.weight.squeeze(-1).T @ by_score.to(frames.dtype) * (1 - tanh(squeeze(frames)) ** 2)
+        by_frames = weights * (by_mean + 2 * by_variance * distance) + squeeze.weight.squeeze(-1).T @ by_bottleneck
+        scale = self.norm.weight / (self.norm.running_var + self.norm.eps).sqrt()
+        by_product = by_frames.to(frames.dtype) * (frames > 0) * scale[:, None]
+        return (self.projection.weight.squeeze(-1).T @ by_product).unflatten(1, hidden_state.shape[1:3])
+
+    def _statistics(self, hidden_state: torch.Tensor, frame_mask: torch.Tensor | None) -> tuple[torch.Tensor, ...]:
+        """Frames and their weights, `(batch, hidden_size, n_frames)`; weighted mean and variance, `(..., 1)`."""
+        # (batch, n_channels, n_bands, n_frames) -> (batch, n_channels x n_bands, n_frames)
+        frames = hidden_state.flatten(1, 2)
         # As a product, because PyTorch computes so wide a convolution of a single clip five times as slowly.
         frames = F.relu(self.norm(self.projection.weight.squeeze(-1) @ frames))
         scores = self.attention(frames).float()
@@ -198,10 +226,7 @@ class AttentiveStatisticsPooling(nn.Module):
             scores = scores.masked_fill(frame_mask[:, 0] == 0, float("-inf"))
         weights = scores.softmax(-1)
         mean = (weights * frames.float()).sum(-1, keepdim=True)
-        variance = (weights * (frames.float() - mean) ** 2).sum(-1)
-        # The floor bounds the gradient of the square root where frames do not differ.
-        statistics = torch.cat([mean.squeeze(-1), variance.clamp(min=1e-4).sqrt()], dim=1)
-        return statistics.to(frames.dtype)
+        return frames, weights, mean, (weights * (frames.float() - mean) ** 2).sum(-1, keepdim=True)
 
 
 class PlainEncoder(nn.Module):
@@ -247,3 +272,8 @@ class FlattenPooling(nn.Module):
 
     def forward(self, hidden_state: torch.Tensor, frame_mask: None) -> torch.Tensor:
         return F.relu(self.dense(hidden_state.flatten(1)))
+
+    def gradient(self, hidden_state: torch.Tensor, frame_mask: None, direction: torch.Tensor) -> torch.Tensor:
+        """As that of [`AttentiveStatisticsPooling`]."""
+        active = self(hidden_state, frame_mask) > 0
+        return ((direction * active) @ self.dense.weight).view_as(hidden_state)

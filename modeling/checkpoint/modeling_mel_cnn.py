@@ -38,6 +38,7 @@ class MelCNNPreTrainedModel(PreTrainedModel):
     input_modalities = ("audio",)
     _keep_in_fp32_modules_strict = ["log_mel"]
     _input_embed_layer = "log_mel"
+    _keys_to_ignore_on_load_missing = [r"unlikeness\."]
     _no_split_modules = []
     accepts_loss_kwargs = (
         False  # else Trainer takes **kwargs for a promise to scale the loss under gradient accumulation
@@ -244,7 +245,7 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
         """A microphone's end: push samples of any length, get answers; its arguments are those of [`MelCNNStream`]."""
         return MelCNNStream(self, sampling_rate, **options)
 
-    @torch.enable_grad()
+    @torch.no_grad()
     def saliency(
         self, input_values: torch.Tensor, attention_mask: torch.Tensor | None = None, label: int | None = None
     ) -> torch.Tensor:
@@ -262,16 +263,18 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
         """
         if label is not None and not 0 <= label < self.config.num_labels:
             raise ValueError(f"label is {label}, but the model has {self.config.num_labels} labels, from 0.")
-        input_values = (
-            input_values.detach().requires_grad_()
-        )  # a frozen model has no other tensor that wants a gradient
-        outputs = self.mel_cnn(input_values, attention_mask, return_dict=True)
-        features = outputs.last_hidden_state
-        logits = self.classifier(outputs.pooler_output)
+        with self.mel_cnn.pooling.register_forward_pre_hook(lambda pooling, pooled: seen.extend(pooled)):
+            seen: list = []
+            logits = self(input_values, attention_mask, return_dict=True).logits
         target = logits.argmax(-1) if label is None else torch.full(logits.shape[:1], label, device=logits.device)
-        (gradient,) = torch.autograd.grad(logits.gather(1, target[:, None]).sum(), features)
-        evidence = (features * gradient).sum(1, keepdim=True).relu().float().detach()
-        n_frames = input_values.shape[-1] // self.config.hop_length + 1
+        return self.evidence(*seen, target, input_values.shape[-1] // self.config.hop_length + 1)
+
+    def evidence(
+        self, features: torch.Tensor, frame_mask: torch.Tensor | None, target: torch.Tensor, n_frames: int
+    ) -> torch.Tensor:
+        """[`saliency`] of what the pooling is given, for the labels `target`, `(batch,)`."""
+        gradient = self.mel_cnn.pooling.gradient(features, frame_mask, self.classifier.weight[target])
+        evidence = (features * gradient).sum(1, keepdim=True).relu().float()
         n_heard = self.config.window_length // self.config.hop_length + 1 if self.config.window_length else n_frames
         evidence = F.interpolate(evidence, (self.config.n_mels, n_heard), mode="bilinear").squeeze(1)
         evidence = F.pad(evidence, (0, n_frames - n_heard))
