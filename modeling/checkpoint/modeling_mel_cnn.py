@@ -30,13 +30,13 @@ ADAPTING_CLIPS = 30  # so many have as much of a say in the statistics of an ada
 
 
 class MelCNNPreTrainedModel(PreTrainedModel):
-    """What both models share: configuration, initialisation, and a front end that stays in float32."""
+    """What both models share: configuration, initialisation, and what stays in float32."""
 
     config_class = MelCNNConfig
     base_model_prefix = "mel_cnn"
     main_input_name = "input_values"
     input_modalities = ("audio",)
-    _keep_in_fp32_modules_strict = ["log_mel"]
+    _keep_in_fp32_modules_strict = ["log_mel", "unlikeness"]
     _input_embed_layer = "log_mel"
     _keys_to_ignore_on_load_missing = [r"unlikeness\."]
     _no_split_modules = []
