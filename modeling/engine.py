@@ -10,7 +10,6 @@ import os
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -143,16 +142,16 @@ class Listener:
         for numbers in _batches(clips, self._batch_length):
             batch = [clips[number] for number in numbers]
             inputs = self.feature_extractor(batch, sampling_rate=rate, return_tensors="pt").to(self.model.device)
-            with self._precision(dtype), _pooled(self.model) as pooled:
+            with self._precision(dtype):
                 outputs = self.model(**inputs, return_dict=True)
             probabilities = outputs.logits.float().softmax(-1).cpu().numpy()
             unlikeness = outputs.get("unlikeness")
-            embeddings = pooled[0].to(torch.float16).cpu().numpy() if self.embeddings else None
+            embeddings = outputs.pooler_output.to(torch.float16).cpu().numpy() if self.embeddings else None
             for row, number in enumerate(numbers):
                 heard[number] = Heard(
                     spans=np.array([[0.0, len(clips[number]) / rate]]),
                     probabilities=probabilities[row : row + 1],
-                    unlikeness=None if unlikeness is None else unlikeness[row].item(),
+                    unlikeness=None if unlikeness is None else unlikeness[row].item() or None,
                     embedding=None if embeddings is None else embeddings[row],
                 )
 
@@ -252,17 +251,6 @@ def _fetched(source: Source) -> tuple[Source, str | None]:
         except Exception as error:  # every store has errors of its own
             raise ValueError(f"{path} cannot be fetched: {error}") from error
     return source, name if source.get("bytes") is not None else path
-
-
-@contextmanager
-def _pooled(model: torch.nn.Module) -> Iterator[list[torch.Tensor]]:
-    """Collects the embeddings that the encoder of a classifier hands to its head."""
-    pooled: list[torch.Tensor] = []
-    hook = model.mel_cnn.register_forward_hook(lambda _, __, outputs: pooled.append(outputs.pooler_output))
-    try:
-        yield pooled
-    finally:
-        hook.remove()
 
 
 def _batches(clips: dict[int, np.ndarray], n_samples: float) -> Iterator[list[int]]:
