@@ -11,6 +11,7 @@ SILENT_CLIP = -60.0  # dB below full scale; recordings of actors go down to -50
 FRAME = 0.025  # seconds
 TRACK_STEP = 0.01  # seconds
 LOWEST_PITCH, HIGHEST_PITCH = 60.0, 600.0  # Hz
+LOUDNESS_RANGE = (-60.0, 0.0)  # dB below full scale, of a picture
 MOST_PITCHES = 1_000  # in one clip
 
 

@@ -11,12 +11,15 @@ import pyarrow as pa
 from datasets import Audio, Features, IterableDataset, Value, load_dataset_builder
 from datasets.data_files import DataFilesDict, get_data_patterns, sanitize_patterns
 from datasets.load import infer_module_for_data_files
+from datasets.packaged_modules.parquet.parquet import Parquet
+from datasets.table import table_cast
 from fsspec.core import has_magic, url_to_fs
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
 MOST_PARTS = 1_000  # of a split: what a listing, and a folder on the Hub, take well
 ROWS_AT_ONCE = 16
+PARQUET_ROWS = 256  # not a whole row group, which may be large, or empty, at which `datasets` fails
 
 
 @dataclass
@@ -31,6 +34,7 @@ class Source:
         files: How many data files there are, and a fingerprint of their names and sizes.
         config: Its configuration.
         features: The columns, which all splits share.
+        in_tables: Whether its format holds tables, and not samples one by one.
         n_rows: Of each split, where the dataset says so.
     """
 
@@ -41,6 +45,7 @@ class Source:
     files: str
     config: str
     features: Features
+    in_tables: bool
     n_rows: dict[str, int] = field(default_factory=dict)
 
     def parts(self) -> list[tuple[str, int]]:
@@ -53,7 +58,10 @@ class Source:
     def read(self, split: str, part: int, n_skipped: int, n_at_once: int = ROWS_AT_ONCE) -> Iterator[pa.Table]:
         """Rows of a part from one on, a few at a time."""
         rows = self.splits[split].shard(self.n_parts(split), part).with_format("arrow")
-        return (rows.skip(n_skipped) if n_skipped else rows).iter(n_at_once)
+        schema = self.splits[split].features.arrow_schema
+        # Samples of WebDataset have their columns in an order of their own each, by which `datasets` cannot join them.
+        for table in (rows.skip(n_skipped) if n_skipped else rows).iter(n_at_once if self.in_tables else 1):
+            yield table_cast(table, schema)
 
     def empty(self) -> pa.Table:
         """No rows."""
@@ -82,6 +90,8 @@ def open_source(
     """
     try:
         builder, commit = _builder(name, config, revision)
+        if isinstance(builder, Parquet):
+            builder.config.batch_size = PARQUET_ROWS
         streams = builder.as_streaming_dataset()
     except (OfflineModeIsEnabled, ConnectionError) as error:
         raise ValueError(f"{name} is not on this disk, and the Hub is out of reach: {error}") from error
@@ -104,6 +114,7 @@ def open_source(
         files=_fingerprint({split: builder.config.data_files[split] for split in chosen}),
         config=builder.config.name,
         features=features,
+        in_tables=isinstance(builder, datasets.ArrowBasedBuilder),
         n_rows={split: known[split].num_examples for split in chosen if split in known},
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -199,8 +199,18 @@ class Recordings:
         return read_recording(self.source(index), sampling_rate, name=self.name(index))
 
 
+class Draw(NamedTuple):
+    """A clip that is drawn for training, and the seed of whatever happens to it at random."""
+
+    index: int
+    seed: int
+
+
 class Clips(torch.utils.data.Dataset):
     """Waveforms and labels, decoded when they are asked for.
+
+    What a [`Draw`] gives does not depend on who asks: workers and processes may share an epoch, and a resumed run goes on as it
+    would have.
 
     Args:
         data: Undecoded rows.
@@ -228,7 +238,14 @@ class Clips(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, index: int) -> dict:
+    def __getitem__(self, draw: int | Draw) -> dict:
+        if not isinstance(draw, Draw):
+            return self._clip(draw)
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(draw.seed)
+            return self._clip(draw.index)
+
+    def _clip(self, index: int) -> dict:
         waveform = self.audio.read(index, self.sampling_rate).waveform
         if self.transform:
             waveform = self.transform(waveform, index)

@@ -44,7 +44,7 @@ class Server:
 
     def files(self) -> list[Path]:
         """What visitors have left behind by now."""
-        return [path for path in self.temporary.rglob("*") if path.is_file() and path.suffix != ".flac"]
+        return [path for path in self.temporary.rglob("*") if path.is_file() and path.suffix != ".ogg"]
 
     def processor_time(self) -> float:
         """Seconds of a core that it has used."""
@@ -66,11 +66,16 @@ def required(program: str) -> str:
 
 
 def hum(pitch: float, seconds: float, seed: int = 0, rate: int = RATE) -> np.ndarray:
-    """A buzz in syllables of a quarter of a second, `(n_samples,)`."""
+    """A buzz that moves as a voice does: syllables of a quarter of a second, a gliding pitch, changing vowels; `(n_samples,)`."""
     time_axis = np.arange(round(seconds * rate)) / rate
-    harmonics = sum(np.sin(2 * np.pi * pitch * n * time_axis) / n for n in range(1, 6) if pitch * n < rate / 2)
+    phase = 2 * np.pi * pitch * (time_axis + 0.05 / (2 * np.pi * 1.7) * np.sin(2 * np.pi * 1.7 * time_axis))
+    harmonics = sum(
+        np.sin(n * phase) * (0.1 + np.sin(np.pi * (2.3 * time_axis + 0.37 * n)) ** 2) / n
+        for n in range(1, 9)
+        if 1.1 * pitch * n < rate / 2
+    )
     noise = np.random.default_rng(seed).standard_normal(len(time_axis))
-    return (0.25 * harmonics * (0.3 + np.sin(np.pi * 4 * time_axis) ** 2) / 1.3 + 0.002 * noise).astype(np.float32)
+    return (0.25 * harmonics * (0.02 + np.sin(np.pi * 4 * time_axis) ** 2) + 0.002 * noise).astype(np.float32)
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +106,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.eval().save_pretrained(folder)
     MelCNNFeatureExtractor().save_pretrained(folder)
     (folder / "evaluation.json").write_text(json.dumps(evaluation()))
+    (folder / "study.json").write_text(json.dumps(study()))
     (folder / "README.md").write_text("---\nlicense: cc-by-nc-sa-4.0\n---\n\n# A tiny model\n")
     return folder
 
@@ -123,6 +129,10 @@ def evaluation() -> dict:
         "recall": [0.65] * 8,
         "confusion": confusion,
         "interval": {name: [0.6, 0.68] for name in ("accuracy", "unweighted_average_recall")},
+        "reliability": [
+            {"n_clips": 60, "confidence": 0.5, "accuracy": 0.41},
+            {"n_clips": 500, "confidence": 0.95, "accuracy": 0.93},
+        ],
     }
     both = {"raw": figures, "own_labels": figures}
     return {
@@ -135,6 +145,22 @@ def evaluation() -> dict:
         "all": both,
         "corpus": {"crema_d": both, "ravdess": both},
     }
+
+
+def study() -> dict:
+    """A study as `modeling.training.study` writes it, with made-up figures."""
+
+    def figures(accuracy: float) -> dict:
+        interval = {name: [accuracy - 0.05, accuracy + 0.05] for name in ("accuracy", "unweighted_average_recall")}
+        shares = {"accuracy": accuracy, "unweighted_average_recall": accuracy, "interval": interval}
+        return {"n_clips": 1000, "n_speakers": 20, **shares}
+
+    protocols = {
+        "without-crema_d": {"protocol": "trained without crema_d, tested on it", "crema_d": figures(0.35)},
+        "without-ravdess": {"protocol": "trained without ravdess, tested on it", "ravdess": figures(0.24)},
+        "by-speaker": {"protocol": "5 of 5 folds by speaker", "all": figures(0.6), "crema_d": figures(0.57)},
+    }
+    return {"protocols": protocols, "robustness": {}}
 
 
 @pytest.fixture(scope="session")
@@ -161,7 +187,11 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Se
         }
         with log.open("w") as output:
             process = subprocess.Popen(
-                [sys.executable, "app.py"], cwd=folder / "space", env=environment, stdout=output, stderr=output
+                [sys.executable, "app.py"],
+                cwd=folder / "space",
+                env=environment,
+                stdout=output,
+                stderr=output,
             )
         running.append(process)
         server = Server(f"http://127.0.0.1:{port}", process.pid, folder / "temporary", log)
@@ -202,9 +232,10 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "stereo.wav": (np.stack([hum(600, 2, rate=48_000)] * 2, axis=1), 48_000),
         "phone.wav": (hum(600, 2, rate=8_000), 8_000),
         "long.wav": (np.concatenate([hum(150, 30), np.zeros(30 * RATE), hum(600, 30)]), RATE),
+        "tone.wav": (0.2 * np.sin(2 * np.pi * 440 * np.arange(2 * RATE) / RATE), RATE),
         "short.wav": (hum(600, 0.02), RATE),
         "silent.wav": (np.zeros(RATE), RATE),
-        "endless.flac": (np.zeros(61 * RATE) + 0.1, RATE),
+        "endless.flac": (np.tile(happy, 31)[: 61 * RATE], RATE),
     }
     for name, (waveform, rate) in sounds.items():
         soundfile.write(folder / name, waveform, rate)
