@@ -41,7 +41,7 @@ from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.tables_mel_cnn import printable
 from modeling.training import report
 from modeling.training.augmentation import Augmentation
-from modeling.training.calibration import calibrate
+from modeling.training.calibration import UNCALIBRATED, calibrate
 from modeling.training.checkpoints import checkpoints, newest_whole
 from modeling.training.data import Clips, DataArguments, load, load_card, own_labels
 from modeling.training.evaluation import composition, describe, evaluate_clips, protocol, score
@@ -267,12 +267,8 @@ def make_model(arguments: ModelArguments, label_names: list[str]) -> MelCNNForAu
         return MelCNNForAudioClassification(MelCNNConfig(**json.loads(arguments.model_config), **labels))
     path = arguments.model_name_or_path
     if labels_of(arguments) == label_names:
-        return MelCNNForAudioClassification.from_pretrained(
-            path, problem_type=labels["problem_type"], calibration_temperature=1.0
-        )
-    model = MelCNNForAudioClassification.from_pretrained(
-        path, **labels, calibration_temperature=1.0, ignore_mismatched_sizes=True
-    )
+        return MelCNNForAudioClassification.from_pretrained(path, problem_type=labels["problem_type"], **UNCALIBRATED)
+    model = MelCNNForAudioClassification.from_pretrained(path, **labels, **UNCALIBRATED, ignore_mismatched_sizes=True)
     model.classifier.reset_parameters()  # as many labels would else keep the rows of others
     return model
 

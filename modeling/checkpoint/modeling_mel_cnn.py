@@ -114,7 +114,7 @@ class MelCNNModel(MelCNNPreTrainedModel):
             hidden_states=tuple(state for state, _ in hidden_states)
             if _or_config(output_hidden_states, self.config.output_hidden_states)
             else None,
-            unlikeness=self.unlikeness(*hidden_states[0]),
+            unlikeness=self.unlikeness(hidden_states[0][0].detach(), hidden_states[0][1]),
         )
         return outputs if _or_config(return_dict, self.config.return_dict) else outputs.to_tuple()
 
