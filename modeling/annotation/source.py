@@ -34,6 +34,7 @@ class Source:
         files: How many data files there are, and a fingerprint of their names and sizes.
         config: Its configuration.
         features: The columns, which all splits share.
+        in_tables: Whether its format holds tables, and not samples one by one.
         n_rows: Of each split, where the dataset says so.
     """
 
@@ -44,6 +45,7 @@ class Source:
     files: str
     config: str
     features: Features
+    in_tables: bool
     n_rows: dict[str, int] = field(default_factory=dict)
 
     def parts(self) -> list[tuple[str, int]]:
@@ -57,8 +59,9 @@ class Source:
         """Rows of a part from one on, a few at a time."""
         rows = self.splits[split].shard(self.n_parts(split), part).with_format("arrow")
         schema = self.splits[split].features.arrow_schema
-        for table in (rows.skip(n_skipped) if n_skipped else rows).iter(n_at_once):
-            yield table_cast(table, schema)  # in WebDataset, columns come in the order of each sample's files
+        # Samples of WebDataset have their columns in an order of their own each, by which `datasets` cannot join them.
+        for table in (rows.skip(n_skipped) if n_skipped else rows).iter(n_at_once if self.in_tables else 1):
+            yield table_cast(table, schema)
 
     def empty(self) -> pa.Table:
         """No rows."""
@@ -111,6 +114,7 @@ def open_source(
         files=_fingerprint({split: builder.config.data_files[split] for split in chosen}),
         config=builder.config.name,
         features=features,
+        in_tables=isinstance(builder, datasets.ArrowBasedBuilder),
         n_rows={split: known[split].num_examples for split in chosen if split in known},
     )
 

@@ -82,14 +82,18 @@ def annotate(
     total = math.ceil(sum(source.n_rows.values()) / world_size) if len(source.n_rows) == len(source.splits) else None
     bar = tqdm(total=total, initial=min(n_done, total or n_done), unit="row", smoothing=0.05, disable=rank > 0)
     results = listen(chunks(source, progress, columns, rows_per_shard), listener, n_workers)
-    with bar:
-        for shard, of_shard in itertools.groupby(results, key=lambda result: result[0].shard):
-            try:
-                with output.writing(shard.name) as path:
-                    _write_shard(path, columns, of_shard, bar)
-            except PartError as error:
-                failed = True
-                report(f"{shard.split}, part {shard.part}: cannot be read any further: {error}")
+    try:
+        with bar:
+            for shard, of_shard in itertools.groupby(results, key=lambda result: result[0].shard):
+                try:
+                    with output.writing(shard.name) as path:
+                        _write_shard(path, columns, of_shard, bar)
+                except PartError as error:
+                    failed = True
+                    report(f"{shard.split}, part {shard.part}: cannot be read any further: {error}")
+    except KeyboardInterrupt:
+        output.flush()  # what is finished is to be there
+        raise
     output.flush()
     return not failed
 
