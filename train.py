@@ -16,7 +16,6 @@ The run's checkpoints and logs go to --output_dir (build/run), the model as it w
 """
 
 import copy
-import json
 import shutil
 import sys
 from contextlib import ExitStack
@@ -35,13 +34,13 @@ from datasets import DatasetDict, concatenate_datasets
 from transformers import EarlyStoppingCallback, HfArgumentParser, set_seed
 
 from data_scripts.staging import what_stands, whole_files
-from modeling.configuration_mel_cnn import MelCNNConfig
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
 from modeling.model_files import in_plain_words
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.tables_mel_cnn import printable
 from modeling.training import report
 from modeling.training.augmentation import Augmentation
+from modeling.training.base import labels_of, make_model
 from modeling.training.calibration import calibrate
 from modeling.training.checking import check_clips
 from modeling.training.checkpoints import check_labels, checkpoints, newest_whole
@@ -188,14 +187,6 @@ def check_protocol(data_arguments: DataArguments, training_arguments: RecipeArgu
         )
 
 
-def labels_of(arguments: ModelArguments) -> list[str]:
-    """The labels of the model that is to be evaluated, in their order."""
-    if arguments.model_name_or_path is None:
-        raise ValueError("--do_train False evaluates a model: name it by --model_name_or_path.")
-    with in_plain_words(arguments.model_name_or_path):
-        return list(MelCNNConfig.from_pretrained(arguments.model_name_or_path).id2label.values())
-
-
 def prepare_push(arguments: RecipeArguments, dataset_card: dict, base: dict | None, n_folds: int) -> PushToHub | None:
     """What pushes to the Hub where that is asked for; a name or a token that will not do is said before training."""
     if not arguments.push_to_hub:
@@ -274,25 +265,6 @@ def train(
         logits = predict(model, fold.validation, data_arguments, training_arguments)
         calibrate(model, logits, np.asarray(fold.validation[data_arguments.label_column_name]))
     return model, trainer.state.log_history
-
-
-def make_model(arguments: ModelArguments, label_names: list[str]) -> MelCNNForAudioClassification:
-    """A new model, or a checkpoint to go on from, with a new head where its labels are other ones."""
-    labels = {
-        "id2label": dict(enumerate(label_names)),
-        "label2id": {name: index for index, name in enumerate(label_names)},
-        "problem_type": "single_label_classification",
-    }
-    if arguments.model_name_or_path is None:
-        with in_plain_words("of --model_config"):
-            return MelCNNForAudioClassification(MelCNNConfig(**json.loads(arguments.model_config), **labels))
-    path, options = arguments.model_name_or_path, {"calibration_temperature": 1.0}
-    with in_plain_words(path):
-        if labels_of(arguments) == label_names:
-            return MelCNNForAudioClassification.from_pretrained(path, problem_type=labels["problem_type"], **options)
-        model = MelCNNForAudioClassification.from_pretrained(path, **labels, **options, ignore_mismatched_sizes=True)
-    model.classifier.reset_parameters()  # as many labels would else keep the rows of others
-    return model
 
 
 def copy_with(arguments: RecipeArguments, **changes) -> RecipeArguments:

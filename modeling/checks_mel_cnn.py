@@ -50,12 +50,31 @@ def check_amplitude(input_values: torch.Tensor) -> None:
         )
 
 
-def check_recording(waveform: torch.Tensor, window: float, hop: float) -> None:
-    """Refuses what is no mono recording, and windows that are not finite."""
+def check_recording(waveform: torch.Tensor, window: float, hop: float, sampling_rate: float) -> None:
+    """Refuses what is no mono recording, and windows in seconds that are not finite or shorter than a sample."""
     if waveform.ndim != 1 or len(waveform) == 0 or not waveform.is_floating_point():
         raise ValueError(
             f"The waveform is {waveform.dtype} of shape {tuple(waveform.shape)}, but floats of shape (n_samples,) with at "
             "least 1 sample are needed: read it by the feature extractor."
         )
-    if not (math.isfinite(window) and math.isfinite(hop)):
-        raise ValueError(f"window is {window} s and hop {hop} s; both must be finite.")
+    if not all(math.isfinite(seconds) and round(seconds * sampling_rate) >= 1 for seconds in (window, hop)):
+        raise ValueError(f"window is {window} s and hop {hop} s; both must be finite, and at least one sample long.")
+
+
+def check_clips(waveforms: list[torch.Tensor]) -> None:
+    """Refuses a list of mono clips of which one has another shape, no sample, or samples that are not finite."""
+    for number, waveform in enumerate(waveforms):
+        if waveform.ndim != 1 or len(waveform) == 0 or not waveform.isfinite().all():
+            raise ValueError(
+                f"Clip {number} of {len(waveforms)} has shape {tuple(waveform.shape)}; mono waveforms of shape (n_samples,) with at "
+                "least 1 sample, all of them finite, are needed: read them with the feature extractor."
+            )
+
+
+def check_weights(model: torch.nn.Module) -> None:
+    """Refuses a model that could only answer NaN."""
+    for name, weights in model.state_dict().items():
+        if not weights.is_meta and not weights.isfinite().all():
+            raise ValueError(
+                f"{name} holds weights that are NaN or infinite: the checkpoint is damaged. Train it again."
+            )

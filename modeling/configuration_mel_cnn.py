@@ -10,6 +10,7 @@ POSITIVE = (
     *("sampling_rate", "n_fft", "win_length", "hop_length", "n_mels", "log_floor", "log_mel_std"),
     *("width", "hidden_size", "attention_size", "window_duration", "calibration_temperature"),
 )
+UNCALIBRATED = {"calibration_temperature": 1.0, "unlike_temperature": 0.0, "unsure_threshold": 0.0}  # while it trains
 
 
 @strict
@@ -76,6 +77,10 @@ class MelCNNConfig(PreTrainedConfig):
         for name in POSITIVE:
             if not 0 < getattr(self, name) < math.inf:  # nor is NaN
                 raise ValueError(f"{name} is {getattr(self, name)}, but it has to be above 0, and finite.")
+        if not 0 <= self.unlike_temperature < math.inf:
+            raise ValueError(
+                f"unlike_temperature is {self.unlike_temperature}, but it has to be 0 or more, and finite."
+            )
         for name in ("dropout", "unsure_threshold"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, but it has to lie between 0 and 1.")

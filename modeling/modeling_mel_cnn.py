@@ -11,8 +11,8 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.utils import is_tracing
 
-from .checks_mel_cnn import check_amplitude, check_input, check_recording
-from .configuration_mel_cnn import MelCNNConfig
+from .checks_mel_cnn import check_amplitude, check_clips, check_input, check_recording, check_weights
+from .configuration_mel_cnn import UNCALIBRATED, MelCNNConfig
 from .layers_mel_cnn import (
     AttentiveStatisticsPooling,
     FlattenPooling,
@@ -22,7 +22,7 @@ from .layers_mel_cnn import (
     PowerSpectrogram,
     ResidualEncoder,
 )
-from .outputs_mel_cnn import MelCNNClassifierOutput, MelCNNModelOutput
+from .outputs_mel_cnn import MelCNNClassifierOutput, MelCNNModelOutput, classification_loss
 from .strangers_mel_cnn import Unlikeness, adapt_statistics
 from .streaming_mel_cnn import MelCNNStream
 from .tables_mel_cnn import csv_bytes, printable
@@ -117,7 +117,7 @@ class MelCNNModel(MelCNNPreTrainedModel):
             hidden_states=tuple(state for state, _ in hidden_states)
             if _or_config(output_hidden_states, self.config.output_hidden_states)
             else None,
-            unlikeness=self.unlikeness(*hidden_states[0]),
+            unlikeness=self.unlikeness(hidden_states[0][0].detach(), hidden_states[0][1]),
         )
         return outputs if _or_config(return_dict, self.config.return_dict) else outputs.to_tuple()
 
@@ -148,13 +148,8 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
             *(key if isinstance(key, str) else key[0] for key in info["mismatched_keys"]),
         }
         if any(key.startswith("classifier.") for key in replaced):
-            model.config.calibration_temperature = kwargs.get("calibration_temperature", 1.0)
-            model.config.unsure_threshold = kwargs.get("unsure_threshold", 0.0)
-        for name, weights in model.state_dict().items():
-            if not weights.is_meta and not weights.isfinite().all():
-                raise ValueError(
-                    f"{name} holds weights that are NaN or infinite: the checkpoint is damaged. Train it again."
-                )
+            model.config.update({name: kwargs.get(name, value) for name, value in UNCALIBRATED.items()})
+        check_weights(model)
         return (model, info) if output_loading_info else model
 
     def forward(
@@ -181,7 +176,7 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
             input_values, attention_mask, output_hidden_states=output_hidden_states, return_dict=True
         )
         logits = self.classifier(self.dropout(outputs.pooler_output)) / self._temperature(outputs.unlikeness)
-        loss = None if labels is None else self._loss(logits.float(), labels)
+        loss = None if labels is None else classification_loss(self.config, logits.float(), labels)
         output = MelCNNClassifierOutput(
             loss=loss,
             logits=logits,
@@ -196,17 +191,6 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
         excess = (unlikeness - 1).clamp(0, 1)[:, None].to(self.dtype)
         return self.config.calibration_temperature * (1 + self.config.unlike_temperature * excess)
 
-    def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        problem_type = self.config.problem_type
-        if problem_type is None:
-            by_dtype = "multi_label_classification" if labels.is_floating_point() else "single_label_classification"
-            problem_type = "regression" if self.config.num_labels == 1 else by_dtype
-        if problem_type == "regression":
-            return F.mse_loss(logits.view_as(labels), labels.to(logits.dtype))
-        if problem_type == "multi_label_classification":
-            return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
-        return F.cross_entropy(logits, labels)
-
     def adapt(self, waveforms: Sequence[torch.Tensor | np.ndarray]) -> "MelCNNForAudioClassification":
         """A model that is used to a voice or a place, by some clips of it, whatever they express; this one stays as it is.
 
@@ -220,12 +204,7 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
             ValueError: A waveform has another shape, no sample, or samples that are not finite.
         """
         waveforms = [torch.as_tensor(waveform, dtype=torch.float32) for waveform in waveforms]
-        for number, waveform in enumerate(waveforms):
-            if waveform.ndim != 1 or len(waveform) == 0 or not waveform.isfinite().all():
-                raise ValueError(
-                    f"Clip {number} of {len(waveforms)} has shape {tuple(waveform.shape)}; mono waveforms of shape (n_samples,) with at "
-                    "least 1 sample, all of them finite, are needed: read them with the feature extractor."
-                )
+        check_clips(waveforms)
         adapted = copy.deepcopy(self)
         if waveforms:
             share = len(waveforms) / (len(waveforms) + ADAPTING_CLIPS)
@@ -252,10 +231,8 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
             ValueError: `window` or `hop` is not finite or shorter than one sample, or the waveform is not one of mono sound.
         """
         waveform = torch.as_tensor(waveform)
-        check_recording(waveform, window, hop)
+        check_recording(waveform, window, hop, self.config.sampling_rate)
         window_length, hop_length = (round(seconds * self.config.sampling_rate) for seconds in (window, hop))
-        if min(window_length, hop_length) < 1:
-            raise ValueError(f"window is {window} s and hop {hop} s; both must be at least one sample long.")
         n_hops = -(-max(len(waveform) - window_length, 0) // hop_length)
         window_length = min(window_length, len(waveform))
         starts = (torch.arange(n_hops + 1) * hop_length).clamp(max=len(waveform) - window_length)
