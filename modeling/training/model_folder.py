@@ -261,10 +261,9 @@ A mel-spectrogram CNN that names the emotion acted in a clip of speech: {labels}
 
 ```python
 from transformers import pipeline
-from transformers.audio_utils import load_audio
 
 classifier = pipeline("audio-classification", model="<this repository>", revision="<commit>", trust_remote_code=True)
-classifier(load_audio("clip.wav", sampling_rate=16_000))
+classifier(classifier.feature_extractor.read("clip.wav"))  # any format, rate and number of channels
 ```
 
 Probabilities are calibrated: the temperature, chosen on validation speakers, is inside the model.
