@@ -79,6 +79,7 @@ class Child:
 
     def __init__(self, work: Callable[[], None], output: Path):
         self.output = output
+        output.touch()  # a kill may come before the fork has opened it
         self.pid = os.fork()
         if self.pid == 0:
             self._run(work)

@@ -92,6 +92,16 @@ def test_a_poisoned_archive_is_the_servers_fault_and_does_not_stay(publishers, t
     assert [path.name for path in tmp_path.iterdir()] == ["crema_d"]
 
 
+def test_poison_that_an_earlier_run_left_is_fetched_anew_in_the_same_run(publishers, tmp_path):
+    """It was fetched by a run that did not live to look at it."""
+    left = tmp_path / ".crema_d.download" / "fetched" / "AudioWAV.zip"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"no archive")
+    said = []
+    download.download(["crema_d"], tmp_path, publishers.address, said.append)
+    assert any("fetched anew" in line for line in said) and [path.name for path in tmp_path.iterdir()] == ["crema_d"]
+
+
 LISTINGS = [
     b"[]",
     b"null",
