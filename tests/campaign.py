@@ -1,12 +1,12 @@
-"""A long campaign against everything that writes: kills, races, interruptions, full disks and servers that lie, with a count.
+"""A long campaign against everything that writes: kills, races, interruptions, full disks, lying servers; with a count.
 
-    uv run -m tests.campaign                                   # 200 events, 20 of each kind
+    uv run -m tests.campaign                                   # 200 events, the kinds in turn
     uv run -m tests.campaign --events 1000 --seed 7            # others
     uv run -m tests.campaign --kinds saves_at_once killed_saves
 
-Every event ends with a look at what is left: the old or the new, whole; nothing beside it after the next run; no traceback on the
-way. What does not hold is printed with its seed, by which it comes again as far as the clock allows, and makes the exit status 1. Events run in forks
-of one process, which has loaded the libraries once. Full disks are real, and need root's rights.
+Every event ends with a look at what is left: the old or the new, whole; nothing beside it after the next run; no traceback on
+the way. What does not hold is printed with its seed, by which it comes again as far as the clock allows, and makes the exit
+status 1. Events run in forks of one process, which has loaded the libraries once. Full disks are real, and need root's rights.
 """
 
 import argparse
