@@ -203,7 +203,7 @@ def saves_at_once(world: World, rng: random.Random, folder: Path) -> None:
 
 @kind
 def full_disks(world: World, rng: random.Random, folder: Path) -> None:
-    with small_disk(folder / "disk", 2**20) as disk:
+    with small_disk(folder / "disk", 2**22) as disk:
         save(disk / "model", 0)()
         if rng.random() < 0.5:  # as a former version left it, killed between its two renames
             (disk / "model").rename(disk / ".model.replaced")
