@@ -42,7 +42,7 @@ from modeling.recording_mel_cnn import CUT, LONGEST, read_recording
 from modeling.recordings import find_audio
 from modeling.tables_mel_cnn import printable
 
-LONGEST_TIMELINE = 4 * 3600  # seconds
+LONGEST_TIMELINE = 2 * 3600  # seconds; they take 460 MB, however small the file is
 TIMELINE = "--window 3 --hop 1 gives a timeline of it."
 TOGETHER = 32  # files that a process hears at once
 MANY = 10  # files from which on progress is shown

@@ -24,7 +24,7 @@ def load(path: str | None, feature_extractor, longest: float = LONGEST_CLIP) -> 
         longest: What is allowed, seconds.
 
     Raises:
-        ValueError: In a sentence for the visitor: nothing there, unreadable, too short, too long, silent.
+        ValueError: In a sentence for the visitor: nothing there, unreadable, too short, too long, no speech.
     """
     if not path:
         raise ValueError("Record or upload a clip first.")
@@ -35,8 +35,8 @@ def load(path: str | None, feature_extractor, longest: float = LONGEST_CLIP) -> 
         raise ValueError(
             f"{name} lasts {len(waveform) / rate:.2f} s; at least {SHORTEST_CLIP:g} s is needed. Record a little more."
         )
-    if loudness(waveform, rate).max() < SILENT_CLIP:
-        raise ValueError("I hear only silence in this clip. Check the microphone, and speak closer to it.")
+    if reason := feature_extractor.why_no_speech(waveform):
+        raise ValueError(f"{name} {reason}")
     return waveform
 
 

@@ -28,11 +28,12 @@ from data_scripts.staging import claim, whole_files
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training import report
 from modeling.training.adapting import measure_adaptation
-from modeling.training.data import DataArguments, column, load, load_card, own_labels
+from modeling.training.data import DataArguments, column, load, own_labels
 from modeling.training.evaluation import brief, name_of
 from modeling.training.folds import make_folds
 from modeling.training.model_folder import write_card
 from modeling.training.robustness import measure_robustness
+from modeling.training.sources import load_card
 
 ROOT = Path(__file__).parents[2]
 PROTOCOLS = {
