@@ -38,6 +38,7 @@ from data_scripts.staging import what_stands, whole_files
 from modeling.configuration_mel_cnn import MelCNNConfig
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
+from modeling.tables_mel_cnn import printable
 from modeling.training import report
 from modeling.training.augmentation import Augmentation
 from modeling.training.calibration import calibrate
@@ -50,6 +51,7 @@ from modeling.training.model_folder import complete_save, read_base, save_model
 from modeling.training.push import PushToHub
 from modeling.training.recipe import ModelArguments, RecipeArguments
 from modeling.training.sentence_head import SentenceHead, shared_sentences
+from modeling.training.strangers import measure_unlikeness, use_clean_statistics
 from modeling.training.trainer import EmotionTrainer, collator, predict
 
 DEMO_RECIPE = {"num_train_epochs": 8, "output_dir": "build/demo-run"}
@@ -87,19 +89,19 @@ def run(model_arguments: ModelArguments, data_arguments: DataArguments, training
         base = read_base(model_arguments.model_name_or_path) if training_arguments.do_train else None
         push = prepare_push(training_arguments, dataset_card, base, len(folds))
     except ValueError as error:
-        raise SystemExit(f"train.py: {error}") from error
+        raise SystemExit(printable(f"train.py: {error}")) from error
     training_arguments.hub_token = None  # `Trainer` writes its arguments into every checkpoint
     possible = own_labels(splits, data_arguments)
 
-    def figures(folds: list[Fold], probabilities: list[np.ndarray]) -> dict:
+    def figures(folds: list[Fold], probabilities: list[np.ndarray], thresholds: list[float]) -> dict:
         evaluated = concatenate_datasets([fold.evaluation for fold in folds])
+        threshold = np.repeat(thresholds, list(map(len, probabilities)))
         return {
             **describe(folds, data_arguments, dataset_card),
-            "labels": list(model.config.id2label.values()),
-            **evaluate_clips(np.concatenate(probabilities), evaluated, data_arguments, possible),
+            **evaluate_clips(np.concatenate(probabilities), evaluated, data_arguments, possible, threshold),
         }
 
-    probabilities, history = [], None
+    probabilities, thresholds, history = [], [], None
     for number, fold in enumerate(folds):
         if training_arguments.do_train:
             directory = Path(training_arguments.output_dir, f"fold-{number}" if len(folds) > 1 else "")
@@ -109,14 +111,16 @@ def run(model_arguments: ModelArguments, data_arguments: DataArguments, training
         if training_arguments.process_index == 0:
             logits = predict(model, fold.evaluation, data_arguments, training_arguments)
             probabilities.append(torch.softmax(logits, -1).numpy())
+            thresholds.append(model.config.unsure_threshold)
             if len(folds) > 1:
-                print(f"\nFold {number + 1} of {len(folds)}\n\n{report.table(figures([fold], probabilities[-1:]))}\n")
+                of_fold = figures([fold], probabilities[-1:], thresholds[-1:])
+                print(f"\nFold {number + 1} of {len(folds)}\n\n{report.table(of_fold)}\n")
     # Left to the interpreter's end, the processes' threads abort now and then, and take the first process with them.
     PartialState().destroy_process_group()
     if training_arguments.process_index != 0:
         return
 
-    evaluation = figures(folds, probabilities)
+    evaluation = figures(folds, probabilities, thresholds)
     if training_arguments.do_train and len(folds) == 1:
         folder = model_arguments.model_dir
         evaluation["trained_on"] = composition(folds[0].train, data_arguments)
@@ -243,6 +247,10 @@ def train(
         model.sentence_head.detach(model)
     model = model.to(memory_format=torch.contiguous_format)
     if trainer.is_world_process_zero():
+        clips, validation = (Clips(part, data_arguments, rate) for part in (fold.train, fold.validation))
+        order = list(trainer._get_train_sampler())
+        use_clean_statistics(model, clips, order)
+        measure_unlikeness(model, clips, order, validation)
         logits = predict(model, fold.validation, data_arguments, training_arguments)
         calibrate(model, logits, np.asarray(fold.validation[data_arguments.label_column_name]))
     return model, trainer.state.log_history

@@ -23,6 +23,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
+from data_scripts.terminal import command, end_quietly_while_loading, say
+
+if __name__ == "__main__":
+    end_quietly_while_loading()
+
 import pyarrow as pa
 from datasets.arrow_writer import ParquetWriter
 from tqdm import tqdm
@@ -35,7 +40,6 @@ from data_scripts.schema import EMOTIONS, FEATURES, SAMPLING_RATE, SPLITS, VOTED
 from data_scripts.source_files import is_synthetic
 from data_scripts.splits import split_of
 from data_scripts.staging import claim, settled, standing, what_stands, whole_folder
-from data_scripts.terminal import command, say
 from data_scripts.verify import altered_tables
 from modeling.tables_mel_cnn import csv_bytes
 

@@ -15,6 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from data_scripts.terminal import command, end_quietly_while_loading, say
+
+if __name__ == "__main__":
+    end_quietly_while_loading()
+
 import numpy as np
 import soundfile
 import soxr
@@ -26,7 +31,6 @@ from data_scripts.schema import SAMPLING_RATE, Clip
 from data_scripts.source_files import SYNTHETIC_MARKER
 from data_scripts.staging import claim, settled, standing, what_stands, whole_folder
 from data_scripts.synthesis import PROSODIES, Voice, speak, strayed
-from data_scripts.terminal import command, say
 
 SOURCE_RATES = {
     "ravdess": 48_000,

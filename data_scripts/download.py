@@ -20,12 +20,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+from data_scripts.terminal import command, end_quietly_while_loading, say
+
+if __name__ == "__main__":
+    end_quietly_while_loading()
+
 from data_scripts.archives import unpack
 from data_scripts.corpora import CORPORA, PROJECT
 from data_scripts.fetch import DiskError, DownloadError, RemoteFile, fetch
 from data_scripts.git_lfs import UnknownObject, fetch_objects, read_pointers
 from data_scripts.staging import claim
-from data_scripts.terminal import command, say
 from data_scripts.verify import recordings, verify
 
 CHECKSUM = re.compile("md5:[0-9a-f]{32}|sha1:[0-9a-f]{40}|sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")

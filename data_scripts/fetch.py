@@ -85,7 +85,7 @@ def fetch(files: Mapping[str, RemoteFile], folder: Path, description: str) -> No
 
 def _fetch_one(file: RemoteFile, path: Path, show_progress: bool, stop: threading.Event) -> None:
     for last_try in (False, True):
-        downloader = ResumingDownloader(path, file.headers, show_progress, file.size_limit or SIZE_LIMIT, stop)
+        downloader = ResumingDownloader(path, file, show_progress, stop)
         try:
             pooch.retrieve(file.url, file.known_hash, path.name, path.parent, downloader=downloader)
             return
@@ -110,9 +110,8 @@ class ResumingDownloader:
 
     Args:
         path: the target.
-        headers: sent with every request.
+        file: what is wanted there.
         show_progress: draw a bar of bytes.
-        size_limit: bytes; a server that sends more is not believed.
         stop: when it is set, the download ends.
         attempts: tries without progress.
         backoff: pause after the first such try, s; doubles with each.
@@ -124,17 +123,12 @@ class ResumingDownloader:
     timeout = (15, 60)
     max_requests = 1_000
 
-    def __init__(
-        self,
-        path: Path,
-        headers: Mapping[str, str],
-        show_progress: bool,
-        size_limit: int,
-        stop: threading.Event,
-    ):
+    def __init__(self, path: Path, file: RemoteFile, show_progress: bool, stop: threading.Event):
         self.part, self.version = path.with_name(f"{path.name}.part"), path.with_name(f"{path.name}.part.version")
-        self.headers = {"Accept-Encoding": "identity", **headers}
-        self.size_limit, self.stop = size_limit, stop
+        self.headers = {"Accept-Encoding": "identity", **file.headers}
+        self.size_limit, self.stop = file.size_limit or SIZE_LIMIT, stop
+        if file.known_hash is None and not self._read_version().partition("\n")[0]:
+            self.part.unlink(missing_ok=True)  # nothing would tell that it is of another version
         self.bar = {"desc": path.name, "unit": "B", "unit_scale": True, "disable": not show_progress}
         self.joined = False
 

@@ -8,12 +8,15 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
+from data_scripts.terminal import say_aside
+
 POLL = 0.2  # s
+PATIENCE = 3.0  # s until waiting is said
 _held: dict[tuple[Path, int], int] = {}  # (output, thread) -> file descriptor
 
 
@@ -22,7 +25,7 @@ class Busy(ValueError):
 
 
 @contextmanager
-def lock(output: Path, wait: float = 0.0) -> Iterator[bool]:
+def lock(output: Path, wait: float = 0.0, report: Callable[[str], None] = say_aside) -> Iterator[bool]:
     """Keeps other processes and threads from writing a folder or file, as long as they ask for the lock as well.
 
     The kernel takes the lock from a process that dies, however it dies. The lock lies beside the output, as
@@ -31,6 +34,7 @@ def lock(output: Path, wait: float = 0.0) -> Iterator[bool]:
     Args:
         output: the folder or file, resolved; it need not exist.
         wait: for another holder, s.
+        report: told that there is one to be waited for.
 
     Yields:
         Whether the lock was taken here: False where this thread held it before.

@@ -14,11 +14,15 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from data_scripts.terminal import end_quietly_while_loading, say
+
+if __name__ == "__main__":
+    end_quietly_while_loading()
+
 from data_scripts.card import write_card
 from data_scripts.corpora import CORPORA
 from data_scripts.hub import add_publish_arguments, card_metadata, publish_folder, report_errors
 from data_scripts.staging import scratch_folder, settled
-from data_scripts.terminal import say
 from modeling.tables_mel_cnn import csv_bytes, csv_rows
 
 CORPUS_FILES = ("README.md", "LICENSE*", "clips.csv", "data/*.parquet")

@@ -35,7 +35,7 @@ def claim(*outputs: Path, wait: float = 0.0, report: Callable[[str], None] = say
     with ExitStack() as stack:
         for output in sorted({settled(output) for output in outputs}):
             _make_parent(output)
-            if stack.enter_context(lock(output, wait)):
+            if stack.enter_context(lock(output, wait, report)):
                 _recover(output, report)
         yield
 
@@ -170,8 +170,8 @@ def _staging(output: Path) -> Path:
 
 def _recover(output: Path, report: Callable[[str], None]) -> None:
     """Puts back what a killed run was about to replace, and clears the rest. Nobody else writes: the lock is held."""
-    # `partial` and `replaced` are names of earlier versions.
-    ours = re.compile(rf"\.{re.escape(output.name)}\.(building-[^.]+(\.previous)?|partial|replaced)")
+    # `partial`, `replaced` and a mere number are names of earlier versions.
+    ours = re.compile(rf"\.{re.escape(output.name)}\.(building-[^.]+(\.previous)?|partial|replaced|\d+)")
     leftovers = {path.name: path for path in output.parent.iterdir() if ours.fullmatch(path.name)}
     for name in sorted(leftovers):
         if os.path.lexists(output) or not name.endswith((".previous", ".replaced")):

@@ -30,13 +30,8 @@ def say_aside(line: str) -> None:
 
 def end_quietly_while_loading() -> None:
     """Lets Ctrl-C end the program at once, until a `command` begins: the libraries take seconds to load."""
-
-    def leave(*_: object) -> None:
-        os.write(2, b"interrupted; nothing was done yet\n")
-        os._exit(130)
-
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, leave)
+        signal.signal(signal.SIGINT, _leave)
 
 
 @contextmanager
@@ -72,8 +67,13 @@ def command(
             raise
         _end(f"{name}: {error}")
     finally:
-        if in_charge:
-            signal.signal(signal.SIGINT, before)
+        if in_charge:  # what the program has still to say and to free, Ctrl-C may cut short
+            signal.signal(signal.SIGINT, signal.SIG_DFL if before is _leave else before)
+
+
+def _leave(*_: object) -> None:
+    os.write(2, b"interrupted; nothing was done yet\n")
+    os._exit(130)
 
 
 def _interrupt(*_: object) -> None:

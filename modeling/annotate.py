@@ -23,6 +23,12 @@ the rest: machines, clusters, jobs.
 import argparse
 import os
 import sys
+from pathlib import Path
+
+from data_scripts.terminal import command, end_quietly_while_loading
+
+if __name__ == "__main__":
+    end_quietly_while_loading()
 
 import torch
 from tqdm import tqdm
@@ -35,35 +41,36 @@ from modeling.annotation.source import open_source
 from modeling.annotation.terms import agree, make_terms
 from modeling.annotation.work import annotate, complete
 from modeling.engine import DTYPES, Listener, computes_in_bfloat16
-from modeling.predict import CHECKPOINT, load_model
+from modeling.loading import CHECKPOINT, load_model
+from modeling.tables_mel_cnn import printable
 
 ROWS_PER_SHARD = 2_000  # what a killed process loses at most; with audio, some 200 MB of clips
 
 
 def main(arguments: list[str] | None = None) -> None:
     options = _parse(arguments)
-    rank, world_size = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
+    rank, world_size = (int(os.environ.get(name, default)) for name, default in (("RANK", "0"), ("WORLD_SIZE", "1")))
     who = f"modeling.annotate, process {rank} of {world_size}" if world_size > 1 else "modeling.annotate"
+
+    def report(line: str) -> None:
+        tqdm.write(printable(f"{who}: {line}"), file=sys.stderr)
+
     disable_progress_bar()
-    try:
-        missing = run(options, rank, world_size, lambda line: tqdm.write(f"{who}: {line}", file=sys.stderr))
-    except ValueError as error:
-        sys.exit(f"{who}: {' '.join(str(error).split())}")
-    except KeyboardInterrupt:
-        sys.exit(f"{who}: interrupted; the same command goes on")
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+    with command(lambda: f"finished shards are in {options.output}: the same command goes on", who):
+        try:
+            is_read = run(options, rank, world_size, report)
+        except (ValueError, OSError) as error:
+            if rank:  # `command` lets the first process speak for all, but each has shards of its own to lose
+                report(" ".join(str(error).split()))
             raise
-        sys.exit(f"{who}: {error} Fewer --workers need less memory; the same command goes on")
-    if missing:
+    if not is_read:
         sys.exit(1)
 
 
 def run(options: argparse.Namespace, rank: int, world_size: int, report) -> bool:
-    """What the command line asks for; returns whether a part of the source could not be read."""
+    """What the command line asks for; returns whether all parts of the source could be read."""
     if torch.accelerator.is_available():
         torch.accelerator.set_device_index(int(os.environ.get("LOCAL_RANK", "0")) % torch.accelerator.device_count())
-    output = open_output(options.output, options.private, world_size)
     source = open_source(options.source, options.config, options.split, options.revision, options.audio_column)
     model, feature_extractor = load_model(options.model, options.model_revision)
     fast = computes_in_bfloat16(model.device)
@@ -78,6 +85,11 @@ def run(options: argparse.Namespace, rank: int, world_size: int, report) -> bool
         kept=options.keep or [] if options.only_new_columns else None,
         embedding_size=model.mel_cnn.pooling.embedding_size if options.embeddings else None,
     )
+    if Path(options.source).is_dir() and Path(options.output).resolve().is_relative_to(Path(options.source).resolve()):
+        raise ValueError(
+            f"the output {options.output} lies in the source, of which it would become a part: choose another"
+        )
+    output = open_output(options.output, options.private, world_size)
     settings = {"rows_per_shard": options.rows_per_shard, "dtype": dtype, "columns": list(columns.features)}
     terms = make_terms(source, str(options.model), options.model_revision, model, settings)
     if columns.prefix and not options.prefix:
@@ -103,7 +115,7 @@ def run(options: argparse.Namespace, rank: int, world_size: int, report) -> bool
     if accounts is not None:
         total = Account.total([account for of_split in accounts.values() for account in of_split])
         report(f"{output} is complete: {total.n_rows:,} rows, {total.n_problems:,} of them with a problem")
-    return not is_read
+    return is_read
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

@@ -11,7 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import fsspec
@@ -62,7 +62,7 @@ class Listener:
     """A model and how it is to listen.
 
     Args:
-        model, feature_extractor: As `modeling.predict.load_model` returns them.
+        model, feature_extractor: As `modeling.loading.load_model` returns them.
         window, hop: Length and step of the windows of a timeline, seconds; without them a recording is one clip.
         longest: What is heard of one recording, seconds; longer ones are a problem.
         too_long: What the problem says is to be done about it.
@@ -156,23 +156,29 @@ class Listener:
 
 
 def listen(
-    chunks: Iterable[tuple[Payload, Sequence[Source]]], listener: Listener, n_workers: int | None = None
+    chunks: Iterable[tuple[Payload, Sequence[Source]]],
+    listener: Listener,
+    n_workers: int | None = None,
+    hear_in_workers: bool | None = None,
 ) -> Iterator[tuple[Payload, list[Heard]]]:
     """Hears chunks of recordings.
 
     Args:
         chunks: What belongs to a chunk, which is handed back with its answers, and its recordings. Read as they are needed.
         listener: Who hears; with workers, it must not change any more.
-        n_workers: Processes that decode (and hear, where the model is on the CPU); all cores where absent. 0 does all
-            in this process, on as many threads as torch has.
+        n_workers: Processes that decode; all cores where absent. 0 does all in this process, on as many threads as torch has.
+        hear_in_workers: Whether these processes hear as well; they do where the model is on the CPU.
 
     Yields:
         What belonged to each chunk, and one answer for each of its recordings, in order.
 
     Raises:
-        RuntimeError: A worker was killed, for want of memory as a rule.
+        ValueError: A worker was killed.
     """
-    on_cpu = listener.model.device.type == "cpu"
+    if hear_in_workers is None:
+        hear_in_workers = listener.model.device.type == "cpu"
+    if n_workers is None:
+        n_workers = n_processors()
     payloads: deque[Payload] = deque()
 
     def sources() -> Iterator[Sequence[Source]]:
@@ -180,15 +186,9 @@ def listen(
             payloads.append(payload)
             yield recordings
 
-    work = (
-        _HearChunks(listener)
-        if on_cpu
-        else _DecodeChunks(listener.feature_extractor, listener.longest, listener.too_long)
-    )
-    n_workers = n_processors() if n_workers is None else n_workers
     # The "indices" that the loader hands to its workers are the recordings themselves.
     results = torch.utils.data.DataLoader(
-        work,
+        _Work(listener if hear_in_workers else replace(listener, model=None)),
         batch_size=None,
         sampler=sources(),
         num_workers=n_workers,
@@ -197,8 +197,13 @@ def listen(
         # A fork shares the model's memory; elsewhere than on Linux a fork is not safe.
         multiprocessing_context="fork" if n_workers and sys.platform == "linux" else None,
     )
-    for result in results:
-        yield payloads.popleft(), result if on_cpu else listener.hear(result)
+    try:
+        for result in results:
+            yield payloads.popleft(), result if hear_in_workers else listener.hear(result)
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise ValueError("a worker process was killed, for want of memory as a rule: run fewer of them") from error
 
 
 def n_processors() -> int:
@@ -214,22 +219,15 @@ def computes_in_bfloat16(device: torch.device) -> bool:
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
-class _HearChunks(torch.utils.data.Dataset):
+class _Work(torch.utils.data.Dataset):
+    """What a worker does with a chunk: without a model, which would not outlive a fork on a GPU, it only decodes."""
+
     def __init__(self, listener: Listener):
         self.listener = listener
 
-    def __getitem__(self, sources: Sequence[Source]) -> list[Heard]:
-        return self.listener.hear(self.listener.decode(sources))
-
-
-class _DecodeChunks(torch.utils.data.Dataset):
-    """Has no model, which would not outlive a fork on a GPU."""
-
-    def __init__(self, feature_extractor, longest: float, too_long: str):
-        self.listener = Listener(None, feature_extractor, longest=longest, too_long=too_long)
-
-    def __getitem__(self, sources: Sequence[Source]) -> list[np.ndarray | str]:
-        return list(self.listener.decode(sources))
+    def __getitem__(self, sources: Sequence[Source]) -> list[Heard] | list[np.ndarray | str]:
+        waveforms = self.listener.decode(sources)
+        return list(waveforms) if self.listener.model is None else self.listener.hear(waveforms)
 
 
 def _as_it_is(result):

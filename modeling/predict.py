@@ -15,9 +15,7 @@ there: a run that was cut short goes on by the same command. Whole datasets are 
 
 import argparse
 import hashlib
-import json
 import math
-import re
 import sys
 from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
@@ -30,70 +28,22 @@ if __name__ == "__main__":
 import numpy as np
 import torch
 from tqdm import tqdm
-from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 from transformers.utils.logging import disable_progress_bar
 
 from data_scripts.staging import whole_file
 from modeling.embeddings import SUFFIXES, write_embeddings
 from modeling.engine import Heard, Listener, listen, n_processors
 from modeling.explain import draw_evidence
+from modeling.loading import CHECKPOINT, load_model
 from modeling.predictions import Answers, Prediction, in_utf8
 from modeling.recording_mel_cnn import CUT, LONGEST, read_recording
 from modeling.recordings import find_audio
 from modeling.tables_mel_cnn import printable
 
-CHECKPOINT = Path(__file__).parent / "checkpoint"
 LONGEST_TIMELINE = 4 * 3600  # seconds
 TIMELINE = "--window 3 --hop 1 gives a timeline of it."
 TOGETHER = 32  # files that a process hears at once
 MANY = 10  # files from which on progress is shown
-
-
-def load_model(name: str | Path = CHECKPOINT, revision: str | None = None):
-    """Loads a classifier and its feature extractor with the code that belongs to them.
-
-    Args:
-        name: Folder of a model, or its name on the Hub.
-        revision: Commit on the Hub, 40 hexadecimal digits: branches and tags can come to mean other code.
-
-    Returns:
-        The model, in evaluation mode on the accelerator if there is one, and its feature extractor.
-
-    Raises:
-        ValueError: There is no such model, it is not complete, or it would run code from the Hub at no fixed commit.
-    """
-    folder = Path(name)
-    if revision is not None and not re.fullmatch("[0-9a-f]{40}", revision):
-        raise ValueError(f"revision is {revision!r}, but code is run at a fixed commit only: give its 40 digits")
-    if revision is None and not (folder / "config.json").is_file():
-        remedy = "`uv run train.py` trains one and writes build/model, to be given as --model build/model"
-        if not folder.is_dir() and str(name).count("/") == 1:
-            remedy += f"; for the Hub's {name}, add --revision and the commit whose code you trust"
-        raise ValueError(f"there is no model in {folder}: {remedy}")
-    if revision is None and (modules := _modules_elsewhere(folder)):
-        raise ValueError(
-            f"the model in {folder} would run {', '.join(modules)} from the Hub: add --revision and the commit of that "
-            "code which you trust"
-        )
-    options = {"trust_remote_code": True, "revision": revision, "code_revision": revision}
-    try:
-        model, report = AutoModelForAudioClassification.from_pretrained(str(name), output_loading_info=True, **options)
-        feature_extractor = AutoFeatureExtractor.from_pretrained(str(name), **options)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ValueError(f"the model {name} cannot be loaded: {error}") from error
-    if not hasattr(model, "timeline"):
-        raise ValueError(f"the model {name} is a {model.config.model_type}, but a mel_cnn is needed")
-    if report["missing_keys"]:
-        raise ValueError(f"the model {name} lacks {', '.join(sorted(report['missing_keys']))}: it would guess")
-    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
-    return model.eval().to(device), feature_extractor
-
-
-def _modules_elsewhere(folder: Path) -> list[str]:
-    """Code that a folder's configurations name in a repository on the Hub, such as `owner/name--module.Class`."""
-    texts = [path.read_text() for path in folder.glob("*config.json")]
-    targets = {target for text in texts for target in json.loads(text).get("auto_map", {}).values()}
-    return sorted(target for target in targets if "--" in target)
 
 
 def predict(

@@ -5,7 +5,7 @@
     uv run -m modeling.publish build/model --repo-id you/model    # one that train.py wrote
 
 It needs a token with write access: `hf auth login`, or the environment variable HF_TOKEN. A second run sends only what
-changed. Only safetensors, JSON, code, pictures and texts go up: no file that could hold a pickle.
+changed. Only safetensors, ONNX, JSON, code, pictures and texts go up: no file that could hold a pickle.
 """
 
 import argparse
@@ -13,11 +13,16 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from data_scripts.terminal import end_quietly_while_loading
+
+if __name__ == "__main__":
+    end_quietly_while_loading()
+
 from data_scripts.hub import add_publish_arguments, card_metadata, publish_folder, report_errors
 
 CHECKPOINT = Path(__file__).parent / "checkpoint"
 REQUIRED_FILES = ("README.md", "config.json", "preprocessor_config.json", "model.safetensors")
-MODEL_FILES = ("*.safetensors", "*.json", "*.py", "*.md", "*.png", "*.svg", "*.csv", "LICENSE*")
+MODEL_FILES = ("*.safetensors", "onnx/*.onnx", "*.json", "*.py", "*.md", "*.png", "*.svg", "*.csv", "LICENSE*")
 WORK_FILES = ("checkpoint-*", "runs/*", "*__pycache__*")
 
 

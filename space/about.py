@@ -1,6 +1,7 @@
 """What the page says about itself: of the checkpoint no more than its own files say."""
 
 import re
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -42,8 +43,9 @@ LIMITS = """<h2>What it must not be used for</h2>
 <p>It must not be used to judge people: not in hiring, schools, policing, medicine, credit or at borders, nor to watch anyone
 without their consent. It names the emotion that a voice <em>acts</em>, not what a person feels. A network that was measured on
 actors, who show emotions more clearly than people do, in studios and in English, is often wrong on spontaneous speech, in
-another language, from a child or through a bad microphone. Calm and neutral sound alike to listeners too.</p>
-<h2>What happens to a recording</h2>
+another language, from a child or through a bad microphone. Calm and neutral sound alike to listeners too.</p>"""
+
+PRIVACY = """<h2>What happens to a recording</h2>
 <p>It is used for the answer and for nothing else. It is deleted when the page is left, and ten minutes after it was sent
 at the latest; what is heard live is never written to a file. The log says where an error was and of which kind, and nothing of what
 was sent.</p>"""
@@ -57,9 +59,9 @@ PROGRAMS = """<h2>From a program</h2>
 Client("owner/space").predict(handle_file("clip.wav"), api_name="/classify")</code></pre></div>"""
 
 
-def page(listener) -> str:
-    """The tab About, for one checkpoint."""
-    parts = [_origin(listener), _figures(listener), LIMITS, _licences(listener.record), PROGRAMS]
+def page(listener, further: Sequence[str] = (PRIVACY, PROGRAMS)) -> str:
+    """The tab About, for one checkpoint; `further` is what depends on where it runs."""
+    parts = [_origin(listener), _figures(listener), LIMITS, *further, _licences(listener.record)]
     return f'<section class="about answer">{"".join(parts)}</section>'
 
 
@@ -73,7 +75,7 @@ def _origin(listener) -> str:
     record = listener.record
     evaluation = record.evaluation or {"synthetic": False}
     trained_on = evaluation.get("trained_on", {})
-    size = f"{listener.model.num_parameters() / 1e6:.1f} million parameters"
+    size = f"{listener.n_parameters / 1e6:.1f} million parameters"
     sentences = [
         f"A convolutional network of {size}, which hears mel spectrograms.",
         f"It tells apart: {escape(', '.join(listener.labels))}.",

@@ -82,6 +82,7 @@ class Listener:
         self.config = self.model.config
         self.labels = [self.config.id2label[index] for index in range(self.config.num_labels)]
         self.sampling_rate = int(self.config.sampling_rate)
+        self.n_parameters = self.model.num_parameters()
         self.record = Record.of(name, revision)
         self.hear(np.zeros(self.sampling_rate, dtype=np.float32))
 

@@ -14,7 +14,6 @@ from data_scripts import crema_d, emospeech, nemo, ravdess, tess
 from data_scripts.corpora import names_fingerprint
 from data_scripts.fetch import ResumingDownloader
 from tests.hostile_server import HostileServer
-from tests.miniature_corpora import HASH_ENDING
 
 ZENODO = "/zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip?download=1"
 GITLAB = "/gitlab.com/api/v4/projects/cs-cooper-lab%2Fcrema-d-mirror/repository"

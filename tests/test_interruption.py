@@ -16,6 +16,8 @@ from datasets import load_dataset
 from safetensors.torch import load_file
 
 import train
+from data_scripts.staging import claim
+from modeling.training.checkpoints import checkpoints
 from tests.tiny_model import train_command
 
 ROOT = Path(__file__).parents[1]
@@ -27,7 +29,9 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "H
 def test_the_last_epoch_is_taken_unless_training_may_stop_early(tiny_corpus, run_train, monkeypatch, patience, taken):
     monkeypatch.setattr(train, "score", lambda *_: {"unweighted_average_recall": 0.5})  # the first epoch is the best
     monkeypatch.setattr(train.shutil, "rmtree", Mock())  # the checkpoints outlive the run
-    run_train("--dataset_name", tiny_corpus, "--early_stopping_patience", str(patience), epochs=2)
+    options = ("--early_stopping_patience", str(patience), "--hub_token", "hf_canary")
+    run_train("--dataset_name", tiny_corpus, *options, epochs=2)
+    assert not [path for path in Path("build").rglob("*") if path.is_file() and b"hf_canary" in path.read_bytes()]
     saved = sorted(Path("build/run").glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
     first, last = (load_file(path / "model.safetensors")["classifier.weight"] for path in saved)
     assert not torch.equal(first, last)
@@ -59,14 +63,55 @@ def test_folds_that_are_done_are_not_trained_again(tiny_corpus, run_train, monke
         "--load_best_model_at_end",
         "True",
     )
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(SystemExit, match="interrupted"):
         run_train(*options, epochs=2)
     (model, _), n_steps = done.pop(), step.call_count
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(SystemExit, match="interrupted"):
         run_train(*options, "--resume_from_checkpoint", "True", epochs=2)
     assert step.call_count == n_steps > 0
     for name, values in model.state_dict().items():
         torch.testing.assert_close(done[0][0].state_dict()[name], values, rtol=0, atol=0)
+
+
+def test_a_second_run_is_refused_before_it_has_cost_anything(tiny_corpus, run_train, monkeypatch):
+    """Whichever of the two folders they share."""
+    monkeypatch.setattr(train, "load", Mock(side_effect=AssertionError("it has begun")))
+    for folder in ("build/run", "build/model"):
+        hold = "import sys; from data_scripts.staging import claim; from pathlib import Path\n"
+        hold += "with claim(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+        command = [sys.executable, "-c", hold, folder]
+        holder = subprocess.Popen(command, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        holder.stdout.readline()
+        with pytest.raises(SystemExit, match=rf"{folder} is being written by process {holder.pid} .* since 20"):
+            run_train("--dataset_name", tiny_corpus)
+        holder.communicate()
+    with pytest.raises(AssertionError, match="it has begun"):
+        run_train("--dataset_name", tiny_corpus)
+
+
+def test_a_broken_checkpoint_is_passed_over(tiny_corpus, run_train, monkeypatch, capsys):
+    """What a kill leaves in the middle of a save; named, it is refused with the remedy."""
+    monkeypatch.setattr(train, "save_model", Mock(side_effect=KeyboardInterrupt))
+    options = ("--dataset_name", tiny_corpus, "--seed", "3")
+    with pytest.raises(SystemExit, match=r"interrupted; build/model was not written; build/run/checkpoint-\d+ is kept"):
+        run_train(*options, epochs=3)
+    last, first = checkpoints(Path("build/run"))
+    expected = load_file(last / "model.safetensors")
+    (last / "optimizer.pt").write_bytes((last / "optimizer.pt").read_bytes()[:1_000])
+    (last / "trainer_state.json").unlink()
+    with pytest.raises(SystemExit, match=r"it lacks trainer_state.json; --resume_from_checkpoint True goes on"):
+        run_train(*options, "--resume_from_checkpoint", str(last), epochs=3)
+    with pytest.raises(SystemExit, match="interrupted"):
+        run_train(*options, "--resume_from_checkpoint", "True", epochs=3)
+    printed = capsys.readouterr().out
+    assert f"{last} is passed over: it lacks trainer_state.json" in printed and f"Going on from {first}." in printed
+    found = load_file(last / "model.safetensors")
+    assert all(torch.equal(found[name], values) for name, values in expected.items())
+
+
+def test_a_full_disk_ends_in_one_line(tiny_corpus, run_train, tiny_disk, capsys):
+    with pytest.raises(SystemExit, match=r"train.py: the disk is full \(.*; build/model was not written"):
+        run_train("--dataset_name", tiny_corpus, "--output_dir", tiny_disk / "run", epochs=9)
 
 
 def run_in_process(folder: Path, *options: str, launcher: tuple = (sys.executable,)) -> subprocess.Popen:
@@ -135,6 +180,30 @@ def test_two_processes_share_the_work_and_agree_with_one(tiny_corpus, tmp_path):
         losses[processes] = found["losses"]
     assert len(losses[1]) == 4
     np.testing.assert_allclose(losses[1], losses[2], atol=1e-4)
+
+
+def test_interrupted_by_ctrl_c_it_says_in_one_line_what_is_kept(tiny_corpus, tmp_path):
+    for number, awaited in enumerate((None, "build/run/checkpoint-*/trainer_state.json")):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        process = run_in_process(folder, "--dataset_name", str(tiny_corpus))
+        deadline = time.monotonic() + 120
+        while awaited and not list(folder.glob(awaited)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if not awaited:
+            time.sleep(1)  # the libraries are being loaded
+        process.send_signal(signal.SIGINT)
+        output = process.communicate(timeout=120)[0]
+        assert process.returncode in (1, 130) and "Traceback" not in output
+        assert ("checkpoint-" if awaited else "nothing was done yet") in output.splitlines()[-1]
+
+
+def test_two_processes_are_both_told_that_another_run_has_the_folder(tiny_corpus, tmp_path):
+    with claim(tmp_path / "build" / "model"):
+        refused = run_in_process(tmp_path, "--dataset_name", str(tiny_corpus), launcher=TORCHRUN)
+        output = refused.communicate(timeout=240)[0]
+    assert refused.returncode == 1 and output.count("is being written by process") == 1
+    assert not (tmp_path / "build" / "model").exists()
 
 
 def test_two_processes_leave_one_evaluated_model(tiny_corpus, tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from modeling import modeling_mel_cnn
 from modeling.configuration_mel_cnn import MelCNNConfig
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
@@ -29,8 +30,8 @@ model-index:
 """
 
 
-def write_model(folder: Path, seed: int = 0) -> Path:
-    """Writes weights, code, card and metric; the seed draws the weights."""
+def tiny_network(seed: int = 0) -> MelCNNForAudioClassification:
+    """A network whose weights the seed draws."""
     labels = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"]
     config = MelCNNConfig(
         width=4,
@@ -42,7 +43,18 @@ def write_model(folder: Path, seed: int = 0) -> Path:
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        MelCNNForAudioClassification(config).save_pretrained(folder)
+        return MelCNNForAudioClassification(config)
+
+
+def evaluation_of(seed: int) -> dict:
+    """Figures as an evaluation gives them, which tell the seed of the model that they pass for."""
+    file = Path(modeling_mel_cnn.__file__).parent / "checkpoint" / "evaluation.json"
+    return json.loads(file.read_text()) | {"seed": seed}
+
+
+def write_model(folder: Path, seed: int = 0) -> Path:
+    """Writes weights, code, card and metric; the seed draws the weights."""
+    tiny_network(seed).save_pretrained(folder)
     MelCNNFeatureExtractor().save_pretrained(folder)
     shutil.copy(metrics.__file__, folder)
     (folder / "README.md").write_text(CARD)

@@ -6,7 +6,7 @@ from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from modeling.annotation.columns import Columns
-from modeling.annotation.output import Output
+from modeling.annotation.output import WAIT, Output
 from modeling.annotation.shards import Account
 from modeling.annotation.terms import without_password
 
@@ -53,7 +53,7 @@ def write_card(
     )
     DatasetInfosDict({"default": info}).to_dataset_card_data(data)
     page = _page(str(output), terms, columns, totals, model_card)
-    with output.writing(CARD) as path:
+    with output.writing(CARD, WAIT) as path:
         DatasetCard(f"---\n{data.to_yaml()}\n---\n\n{page}").save(path)
     output.flush()
 

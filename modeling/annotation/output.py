@@ -15,6 +15,7 @@ from data_scripts.staging import whole_file
 
 HUB = "hf://datasets/"
 COMMITS = 100  # of all processes in an hour: the Hub takes 128 to a repository
+WAIT = 60.0  # seconds for a small file that all processes write
 PATIENCE = 6  # attempts at a commit, since other processes commit as well
 
 
@@ -36,9 +37,9 @@ class Folder:
         return open(self.path / name, "rb")
 
     @contextmanager
-    def writing(self, name: str) -> Iterator[Path]:
-        """A path to write a file to, which takes its place when the block ends well."""
-        with whole_file(self.path / name) as path:
+    def writing(self, name: str, wait: float = 0.0) -> Iterator[Path]:
+        """A path to write a file to, which takes its place when the block ends well; `wait` seconds for who writes it now."""
+        with whole_file(self.path / name, wait) as path:
             yield path
 
     def flush(self) -> None:
@@ -70,6 +71,7 @@ class HubDataset:
 
     def names(self) -> set[str]:
         """Paths of the files that are there, but not of hidden ones."""
+        self.files.invalidate_cache()
         with hub_errors(self.repo_id, self.token):
             names = self.api.list_repo_files(self.repo_id, repo_type="dataset")
         return {name for name in names if not name.rpartition("/")[2].startswith(".")}
@@ -78,8 +80,8 @@ class HubDataset:
         return self.files.open(f"datasets/{self.repo_id}/{name}", "rb", block_size=2**18)
 
     @contextmanager
-    def writing(self, name: str) -> Iterator[Path]:
-        """A path to write a file to, which goes to the Hub with the next commit."""
+    def writing(self, name: str, wait: float = 0.0) -> Iterator[Path]:
+        """A path to write a file to, which goes to the Hub with the next commit; nobody has to wait for others there."""
         path = Path(self.folder.name, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -11,12 +11,15 @@ import pyarrow as pa
 from datasets import Audio, Features, IterableDataset, Value, load_dataset_builder
 from datasets.data_files import DataFilesDict, get_data_patterns, sanitize_patterns
 from datasets.load import infer_module_for_data_files
+from datasets.packaged_modules.parquet.parquet import Parquet
+from datasets.table import table_cast
 from fsspec.core import has_magic, url_to_fs
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
 MOST_PARTS = 1_000  # of a split: what a listing, and a folder on the Hub, take well
 ROWS_AT_ONCE = 16
+PARQUET_ROWS = 256  # not a whole row group, which may be large, or empty, at which `datasets` fails
 
 
 @dataclass
@@ -53,7 +56,9 @@ class Source:
     def read(self, split: str, part: int, n_skipped: int, n_at_once: int = ROWS_AT_ONCE) -> Iterator[pa.Table]:
         """Rows of a part from one on, a few at a time."""
         rows = self.splits[split].shard(self.n_parts(split), part).with_format("arrow")
-        return (rows.skip(n_skipped) if n_skipped else rows).iter(n_at_once)
+        schema = self.splits[split].features.arrow_schema
+        for table in (rows.skip(n_skipped) if n_skipped else rows).iter(n_at_once):
+            yield table_cast(table, schema)  # in WebDataset, columns come in the order of each sample's files
 
     def empty(self) -> pa.Table:
         """No rows."""
@@ -82,6 +87,8 @@ def open_source(
     """
     try:
         builder, commit = _builder(name, config, revision)
+        if isinstance(builder, Parquet):
+            builder.config.batch_size = PARQUET_ROWS
         streams = builder.as_streaming_dataset()
     except (OfflineModeIsEnabled, ConnectionError) as error:
         raise ValueError(f"{name} is not on this disk, and the Hub is out of reach: {error}") from error

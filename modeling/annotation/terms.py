@@ -8,7 +8,7 @@ import sys
 
 import torch
 
-from modeling.annotation.output import Output, read_text
+from modeling.annotation.output import WAIT, Output, read_text
 from modeling.annotation.source import Source
 
 FILE = "annotation.json"
@@ -54,7 +54,7 @@ def agree(output: Output, terms: dict) -> dict:
         raise ValueError(
             f"{output} holds something else than a result of this command ({foreign[0]}): choose another --output"
         )
-    with output.writing(FILE) as path:
+    with output.writing(FILE, WAIT) as path:
         path.write_text(json.dumps(terms, indent=2) + "\n")
     output.flush()
     return terms

@@ -23,7 +23,7 @@ class MelCNNConfig(PreTrainedConfig):
         n_mels: Number of mel bands (HTK scale, triangles of height one).
         f_min: Lower edge of the lowest band, Hz.
         f_max: Upper edge of the highest band, Hz.
-        log_floor: Added to the mel power before the logarithm, in units of full scale squared.
+        log_floor: Added to the mel power before the logarithm, relative to the clip's level: 1e-5 is 50 dB below it.
         log_mel_mean: Subtracted from the natural logarithm; about the mean of speech.
         log_mel_std: Divides what is left.
         architecture: `"residual"`: residual blocks with squeeze-and-excitation, then attentive statistics pooling over
@@ -35,6 +35,8 @@ class MelCNNConfig(PreTrainedConfig):
         window_duration: What the plain network hears: a clip is cropped or padded to this, seconds.
         dropout: Probability, before the head and, in the plain network, after every block too.
         calibration_temperature: Divides the logits, so that their softmax can be read as a probability.
+        unlike_temperature: How much more the logits of a clip are divided by that is unlike the training data: at an
+            unlikeness of 2 and above by `1 + unlike_temperature` times the temperature, at 1 and below by the temperature.
         unsure_threshold: Below this probability of the best label, a user interface says "not sure".
 
     Example:
@@ -43,6 +45,7 @@ class MelCNNConfig(PreTrainedConfig):
     """
 
     model_type = "mel_cnn"
+    keys_to_ignore_at_inference = ["hidden_states", "pooler_output", "unlikeness"]  # of what Trainer gathers
 
     sampling_rate: float | int = 16_000
     n_fft: int = 1024
@@ -51,8 +54,8 @@ class MelCNNConfig(PreTrainedConfig):
     n_mels: int = 80
     f_min: float | int = 20.0
     f_max: float | int = 8_000.0
-    log_floor: float = 1e-6
-    log_mel_mean: float | int = -7.0
+    log_floor: float = 1e-5
+    log_mel_mean: float | int = -5.0
     log_mel_std: float | int = 4.0
     architecture: Literal["residual", "plain"] = "residual"
     width: int = 32
@@ -62,6 +65,7 @@ class MelCNNConfig(PreTrainedConfig):
     window_duration: float | int = 3.0
     dropout: float | int = 0.3
     calibration_temperature: float | int = 1.0
+    unlike_temperature: float | int = 0.0
     unsure_threshold: float | int = 0.0
 
     def __post_init__(self, **kwargs):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -163,8 +163,18 @@ def column(data: Dataset, name: str | None, default=None) -> list:
     return list(data[name]) if name in data.column_names else [default] * len(data)
 
 
+class Draw(NamedTuple):
+    """A clip that is drawn for training, and the seed of whatever happens to it at random."""
+
+    index: int
+    seed: int
+
+
 class Clips(torch.utils.data.Dataset):
     """Waveforms and labels, decoded when they are asked for.
+
+    What a [`Draw`] gives does not depend on who asks: workers and processes may share an epoch, and a resumed run goes on as it
+    would have.
 
     Args:
         data: Undecoded rows.
@@ -193,7 +203,14 @@ class Clips(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, index: int) -> dict:
+    def __getitem__(self, draw: int | Draw) -> dict:
+        if not isinstance(draw, Draw):
+            return self._clip(draw)
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(draw.seed)
+            return self._clip(draw.index)
+
+    def _clip(self, index: int) -> dict:
         waveform = read_recording(self.audio[index][self.audio_column_name], self.sampling_rate).waveform
         if self.transform:
             waveform = self.transform(waveform, index)

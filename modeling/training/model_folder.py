@@ -18,6 +18,8 @@ from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training import report
 from modeling.training.evaluation import METRICS
 
+SAVES = 300.0  # s to wait for others
+
 
 def save_model(
     folder: Path,
@@ -29,13 +31,13 @@ def save_model(
 ) -> None:
     """Writes the folder that is published: weights, code, metrics, figures and card. It appears whole or not at all.
 
-    Another save to the same folder is waited for, for a minute: of two, the later one stays, whole.
+    Another save to the same folder is waited for: of two, the later one stays, whole.
 
     What the weights started from (`read_base`) stands in `evaluation.json` too, where whoever renews the card finds it.
     """
     if base:
         evaluation = {**evaluation, "base_model": base}
-    with whole_folder(folder, wait=60) as staging:
+    with whole_folder(folder, wait=SAVES) as staging:
         model.save_pretrained(staging)
         MelCNNFeatureExtractor(sampling_rate=model.config.sampling_rate).save_pretrained(staging)
         shutil.copy(METRICS, staging)

@@ -8,6 +8,7 @@ import torch
 from transformers import TrainingArguments
 
 from modeling.configuration_mel_cnn import MelCNNConfig
+from modeling.engine import n_processors
 
 
 @dataclass
@@ -74,6 +75,12 @@ class RecipeArguments(TrainingArguments):
         default=(torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False))
         or torch.cpu._is_avx512_bf16_supported(),
         metadata={"help": "Mixed precision: by default where the device computes in bfloat16."},
+    )
+    dataloader_num_workers: int = field(
+        default=n_processors() if torch.accelerator.is_available() else 0,
+        metadata={
+            "help": "Processes that decode: by default this process's share of the cores beside a GPU, 0 on a CPU."
+        },
     )
     eval_strategy: str = "epoch"
     save_strategy: str = "epoch"

@@ -82,7 +82,37 @@ def study_tables(study: dict) -> str:
             lines.append("| " + " | ".join(cells) + " |")
         if study[part]:
             tables.append("\n".join(lines))
-    return "\n\n".join(tables)
+    strangers = {
+        name.removeprefix("without-"): entry for name, entry in study["protocols"].items() if "without-" in name
+    }
+    return "\n\n".join([*tables, strangers_table(strangers)] if strangers else tables)
+
+
+def strangers_table(runs: dict[str, dict]) -> str:
+    """How a corpus is heard that was not trained on, one line for every corpus that was left out, as a Markdown table.
+
+    Args:
+        runs: Corpus -> what `brief` returns for the run without it, which was tested on it.
+    """
+    figures = {
+        "unweighted_average_recall": "UAR",
+        "neutral_recall": "neutral's recall",
+        "expected_calibration_error": "calibration error",
+        "sure_accuracy": "accuracy of sure answers",
+        "sure_share": "share of sure answers",
+    }
+    known = {corpus: entry[corpus] for corpus, entry in runs.items() if corpus in entry}
+    rows = {corpus: [entry.get(figure) for figure in figures] for corpus, entry in known.items()}
+    by_figure = [[value for value in values if value is not None] for values in zip(*rows.values(), strict=True)]
+    rows["mean"] = [float(np.mean(values)) if values else None for values in by_figure]
+    lines = [
+        "| corpus that was never heard | " + " | ".join(figures.values()) + " |",
+        "|---" * (1 + len(figures)) + "|",
+    ]
+    for name, values in rows.items():
+        cells = ["" if value is None else f"{value:.3f}" for value in values]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def draw_robustness(conditions: dict) -> plt.Figure:

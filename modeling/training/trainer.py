@@ -12,7 +12,7 @@ from transformers import Trainer, TrainingArguments
 
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
-from modeling.training.data import Clips, DataArguments
+from modeling.training.data import Clips, DataArguments, Draw
 from modeling.training.muon import MuonAdamW
 
 
@@ -47,7 +47,7 @@ class EmotionTrainer(Trainer):
 
 
 class BalancedSampler(torch.utils.data.Sampler):
-    """Draws as many clips as there are, in the same order in every process and after a resume.
+    """Draws as many clips as there are, in the same order and with the same seeds in every process and after a resume.
 
     Args:
         groups: Group of every clip.
@@ -68,7 +68,9 @@ class BalancedSampler(torch.utils.data.Sampler):
 
     def __iter__(self):
         generator = torch.Generator().manual_seed(self.seed + self.epoch)
-        yield from torch.multinomial(self.weights, len(self), self.with_replacement, generator=generator).tolist()
+        indices = torch.multinomial(self.weights, len(self), self.with_replacement, generator=generator)
+        seeds = torch.randint(2**62, (len(self),), generator=generator)
+        yield from map(Draw, indices.tolist(), seeds.tolist())
 
 
 def collator(feature_extractor: MelCNNFeatureExtractor):

@@ -4,6 +4,7 @@ uv run -m tests.benchmarks
 """
 
 from tests.benchmarks import (
+    benchmark_annotate,
     benchmark_build,
     benchmark_front_end,
     benchmark_inference,
@@ -19,6 +20,7 @@ def main() -> None:
         benchmark_training,
         benchmark_processes,
         benchmark_build,
+        benchmark_annotate,
     ):
         print(f"## {benchmark.__doc__.splitlines()[0]}\n", flush=True)
         benchmark.main()

@@ -104,8 +104,10 @@ LISTINGS = [
     b'{"data": {"latestVersion": {"files": [3]}}}',
     b'{"data": {"latestVersion": {"files": [{"dataFile": {"filename": 3, "id": 1, "checksum": {"type": 1, "value": 1}}}]}}}',
     b'{"data": {"latestVersion": {"files": [{"dataFile": {"filename": "a", "id": 1, "checksum": {"type": "CRC", "value": "1"}}}]}}}',
-    b'{"data": {"latestVersion": {"files": [{"dataFile": {"filename": "../a", "id": 1, "checksum": '
-    b'{"type": "MD5", "value": "0123456789abcdef0123456789abcdef"}}}]}}}',
+    (
+        b'{"data": {"latestVersion": {"files": [{"dataFile": {"filename": "../a", "id": 1, "checksum": '
+        b'{"type": "MD5", "value": "0123456789abcdef0123456789abcdef"}}}]}}}'
+    ),
 ]
 
 

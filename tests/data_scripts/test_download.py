@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from data_scripts import build as builder
-from data_scripts import crema_d, download, emospeech, nemo, ravdess, tess
+from data_scripts import download
 from data_scripts.build import build
 from data_scripts.fetch import DownloadError
+from tests.miniature_corpora import HASH_ENDING
 from tests.publishers import BUNDLE, EB0_ANGER, EMOSPEECH, GITLAB, LFS, LISTING, NEMO, zipped
 
 

@@ -274,7 +274,8 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
         path.write_text("whole")
     assert output.read_text() == "whole" and standing(output, before).endswith("whole and new")
     assert standing(output, what_stands(output)).endswith("is as it was")
-    (tmp_path / ".table.csv.building-1").write_text("of a killed run")
+    for leftover in (".table.csv.building-1", ".table.csv.4711"):
+        (tmp_path / leftover).write_text("of a killed run")
     with whole_file(output) as path:
         path.write_text("again")
     assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]

@@ -22,12 +22,15 @@ def run(capsys, *arguments) -> tuple[str, str]:
 
 
 def test_weights_code_card_and_metric_go_up(hub, model, capsys):
+    (model / "onnx").mkdir()
+    (model / "onnx" / "model.onnx").write_bytes(b"as modeling.export writes it")
     printed, error = run(capsys, model, "--repo-id", "alice/model")
     assert error == ""
     assert printed.strip().endswith(f"{hub.endpoint}/alice/model")
     published = hub.files("models", "alice/model")
     published.pop(".gitattributes")
-    assert published == {path.name: path.read_bytes() for path in model.iterdir()}
+    assert published.pop("onnx/model.onnx") == b"as modeling.export writes it"
+    assert published == {path.name: path.read_bytes() for path in model.iterdir() if path.is_file()}
     assert {"model.safetensors", "modeling_mel_cnn.py", "metrics.py", "README.md"} <= set(published)
     assert published["README.md"].decode() == CARD
     run(capsys, model, "--repo-id", "alice/model")
