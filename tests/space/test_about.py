@@ -10,7 +10,7 @@ import pytest
 from hearing import Listener
 
 from modeling.predict import CHECKPOINT
-from tests.space.conftest import evaluation
+from tests.space.made_up import evaluation
 
 CORPORA = ("CREMA-D", "RAVDESS", "TESS")
 

@@ -13,7 +13,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from tests.space.calls import FILE, called, classified
-from tests.space.conftest import LABELS
+from tests.space.made_up import LABELS
 
 NAMES = ["classify", "timeline", "batch"]
 N_VISITORS = 50

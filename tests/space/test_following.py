@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from following import follow
 
-from tests.space.conftest import RATE, hum
+from tests.space.made_up import RATE, hum
 
 
 def test_a_timeline_follows_the_emotions_and_marks_silence(listener, clips):

@@ -12,7 +12,7 @@ from following import follow
 from sent import Sent
 from sound import load
 
-from tests.space.conftest import LABELS, RATE
+from tests.space.made_up import LABELS, RATE
 
 
 def test_answers_agree_with_the_checkpoint_itself(listener, clips):

@@ -6,7 +6,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from tests.space.conftest import hum
+from tests.space.made_up import hum
 
 RATE = 48_000  # Hz
 

@@ -13,7 +13,7 @@ from page import Page
 from PIL import Image
 from visitors import Visitors
 
-from tests.space.conftest import LABELS
+from tests.space.made_up import LABELS
 
 ROWS = [
     {

@@ -8,7 +8,8 @@ import sound
 import soundfile
 
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
-from tests.space.conftest import RATE, hum, required
+from tests.space.conftest import required
+from tests.space.made_up import RATE, hum
 
 
 @pytest.mark.parametrize("name", ["happy.wav", "happy.mp3", "happy.flac", "happy.ogg", "stereo.wav", "phone.wav"])

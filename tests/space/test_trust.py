@@ -4,7 +4,7 @@ from checkpoint import Record
 from hearing import Answer
 from trust import worth
 
-from tests.space.conftest import evaluation, study
+from tests.space.made_up import evaluation, study
 
 
 def said(probability: float, **known) -> str:
