@@ -60,7 +60,8 @@ def publish_folder(
     token = check_access(repo_id, token)
     for path in files:
         if path.stat().st_size < TEXT_LIMIT and token.encode() in path.read_bytes():
-            raise ValueError(f"{path} holds your Hugging Face token; remove it there before you publish")
+            name = path.relative_to(folder)  # of a folder that may be a copy
+            raise ValueError(f"{name} holds your Hugging Face token; remove it there before you publish")
 
     sdk = card_metadata(folder)["sdk"] if repo_type == "space" else None
     url = create_repository(repo_id, repo_type, private=private, revision=revision, sdk=sdk, token=token)

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from modeling.recording_mel_cnn import LONGEST, read_recording
+from modeling.speech_mel_cnn import why_no_speech
 
 BATCH = {"cpu": 30, "gpu": 1200}  # seconds of audio, padding included, that are heard at once
 WAITING = 10  # batches' worth of audio that waits for others of its length
@@ -89,7 +90,9 @@ class Listener:
             try:
                 source, name = _fetched(source)
                 rate = self.feature_extractor.sampling_rate
-                yield read_recording(source, rate, self.longest, name, self.too_long).waveform
+                waveform = read_recording(source, rate, self.longest, name, self.too_long).waveform
+                problem = why_no_speech(waveform, rate)
+                yield f"{name or source} {problem}" if problem else waveform
             except ValueError as error:
                 yield " ".join(str(error).split())
 

@@ -19,7 +19,7 @@ from modeling.annotation.output import Output
 from modeling.annotation.shards import Account, Progress, Shard, ShardWriter
 from modeling.annotation.source import ROWS_AT_ONCE, Source
 from modeling.engine import Heard, Listener, listen
-from modeling.training.data import load_card
+from modeling.training.sources import load_card
 
 CHUNK_ROWS = 128  # rows that a worker hears at once
 CHUNK_BYTES = 16 << 20  # or less, where their recordings are large

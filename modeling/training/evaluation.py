@@ -1,6 +1,7 @@
 """The figures of an evaluation: over all clips and by corpus, gender and speaker, raw and among a corpus's own labels."""
 
 import os
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from modeling.training.data import DataArguments, column
 from modeling.training.folds import HELD_OUT_SHARE, Fold
 
 METRICS = Path(__file__).parent / "metrics.py"
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def evaluate_clips(
@@ -137,6 +139,7 @@ def describe(folds: list[Fold], arguments: DataArguments, dataset_card: dict) ->
     """What an evaluation is of: the dataset, the split, the protocol, and whether voices and recordings are new and real."""
     return {
         "dataset": name_of(arguments),
+        "hub_dataset": hub_name_of(arguments),
         "split": arguments.eval_split_name,
         "protocol": protocol(arguments),
         "unseen_speakers": all(hears_new_voices(fold, arguments.speaker_column_name) for fold in folds),
@@ -163,6 +166,12 @@ def name_of(arguments: DataArguments) -> str:
     return f"{name} ({arguments.dataset_config_name})" if arguments.dataset_config_name else name
 
 
+def hub_name_of(arguments: DataArguments) -> str | None:
+    """The dataset's name on the Hub; None where it is a folder, a file or an address."""
+    name = arguments.dataset_name
+    return name if HUB_NAME.fullmatch(name) and not Path(name).exists() else None
+
+
 def protocol(arguments: DataArguments) -> str:
     """How training and evaluation were kept apart, in words."""
     if arguments.leave_out:
@@ -177,4 +186,5 @@ def hears_new_voices(fold: Fold, speaker_column: str | None) -> bool:
     """Whether it is certain that no voice of the evaluation was trained on."""
     if speaker_column is None:
         return False
-    return set(fold.train[speaker_column]).isdisjoint(fold.evaluation[speaker_column])
+    trained, heard = set(fold.train[speaker_column]), set(fold.evaluation[speaker_column])
+    return trained.isdisjoint(heard) and None not in trained | heard  # whose voice is unknown may be anybody's
