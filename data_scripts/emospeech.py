@@ -132,7 +132,7 @@ def records(root: Path, report: Callable[[str], None] = print) -> list[Clip]:
     paths = audio_files(root)
     reasons = {path: left_out(path.stem) for path in paths}
     for reason, count in sorted(Counter(filter(None, reasons.values())).items()):
-        report(f"{count:,} files left out: {reason}")
+        report(f"{count:,} left out: {reason}")
     clips = parse_files([path for path, reason in reasons.items() if reason is None], parse, report)
     hashes = {}
     for clip in clips:

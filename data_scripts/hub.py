@@ -60,9 +60,11 @@ def publish_folder(
     token = check_access(repo_id, token)
     for path in files:
         if path.stat().st_size < TEXT_LIMIT and token.encode() in path.read_bytes():
-            raise ValueError(f"{path} holds your Hugging Face token; remove it there before you publish")
+            name = path.relative_to(folder)  # of a folder that may be a copy
+            raise ValueError(f"{name} holds your Hugging Face token; remove it there before you publish")
 
-    url = create_repository(repo_id, repo_type, private=private, revision=revision, token=token)
+    sdk = card_metadata(folder)["sdk"] if repo_type == "space" else None
+    url = create_repository(repo_id, repo_type, private=private, revision=revision, sdk=sdk, token=token)
     with hub_errors(repo_id, token):
         commit = HfApi(token=token).upload_folder(
             repo_id=repo_id,
@@ -79,17 +81,22 @@ def publish_folder(
 
 
 def create_repository(
-    repo_id: str, repo_type: str, *, private: bool = False, revision: str | None = None, token: str
+    repo_id: str,
+    repo_type: str,
+    *,
+    private: bool = False,
+    revision: str | None = None,
+    sdk: str | None = None,
+    token: str,
 ) -> str:
-    """Makes sure that a repository and its branch are there; returns the address.
+    """Makes sure that a repository and its branch are there; returns the address. A Space has an `sdk`.
 
     Raises:
         ValueError: the rights or the network does not allow it, or it is public and was to be private.
     """
     api = HfApi(token=token)
     with hub_errors(repo_id, token):
-        sdk = {"space_sdk": "gradio"} if repo_type == "space" else {}
-        url = api.create_repo(repo_id, repo_type=repo_type, private=private or None, exist_ok=True, **sdk)
+        url = api.create_repo(repo_id, repo_type=repo_type, private=private or None, exist_ok=True, space_sdk=sdk)
         if private and not api.repo_info(repo_id, repo_type=repo_type).private:
             raise ValueError(f"{url} exists and is public; make it private in its settings first, or drop --private")
         if revision in (None, constants.DEFAULT_REVISION):

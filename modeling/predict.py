@@ -5,6 +5,7 @@
     uv run -m modeling.predict meeting.mp3 --window 3 --hop 1             # a timeline
     uv run -m modeling.predict clip.wav --explain clip.png                # what in the sound spoke for the label
     uv run -m modeling.predict recordings --embeddings embeddings.npz     # or .parquet: what the network's head is given
+    uv run -m modeling.predict recordings --adapt-to recordings           # used to their voice or place first, without labels
     uv run -m modeling.predict clip.wav --model build/model               # a model of your own
     uv run -m modeling.predict clip.wav --model you/model --revision 5d1c1c6e...            # a model on the Hub
 
@@ -15,14 +16,12 @@ there: a run that was cut short goes on by the same command. Whole datasets are 
 
 import argparse
 import hashlib
-import json
 import math
-import re
 import sys
 from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 
-from data_scripts.terminal import command, end_quietly_while_loading
+from data_scripts.terminal import command, end_quietly_while_loading, say_aside
 
 if __name__ == "__main__":
     end_quietly_while_loading()
@@ -30,70 +29,23 @@ if __name__ == "__main__":
 import numpy as np
 import torch
 from tqdm import tqdm
-from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 from transformers.utils.logging import disable_progress_bar
 
 from data_scripts.staging import whole_file
+from modeling.adaptation import adapt_to, advice
 from modeling.embeddings import SUFFIXES, write_embeddings
 from modeling.engine import Heard, Listener, listen, n_processors
 from modeling.explain import draw_evidence
+from modeling.loading import CHECKPOINT, load_model
 from modeling.predictions import Answers, Prediction, in_utf8
 from modeling.recording_mel_cnn import CUT, LONGEST, read_recording
 from modeling.recordings import find_audio
 from modeling.tables_mel_cnn import printable
 
-CHECKPOINT = Path(__file__).parent / "checkpoint"
-LONGEST_TIMELINE = 4 * 3600  # seconds
+LONGEST_TIMELINE = 2 * 3600  # seconds; they take 460 MB, however small the file is
 TIMELINE = "--window 3 --hop 1 gives a timeline of it."
 TOGETHER = 32  # files that a process hears at once
 MANY = 10  # files from which on progress is shown
-
-
-def load_model(name: str | Path = CHECKPOINT, revision: str | None = None):
-    """Loads a classifier and its feature extractor with the code that belongs to them.
-
-    Args:
-        name: Folder of a model, or its name on the Hub.
-        revision: Commit on the Hub, 40 hexadecimal digits: branches and tags can come to mean other code.
-
-    Returns:
-        The model, in evaluation mode on the accelerator if there is one, and its feature extractor.
-
-    Raises:
-        ValueError: There is no such model, it is not complete, or it would run code from the Hub at no fixed commit.
-    """
-    folder = Path(name)
-    if revision is not None and not re.fullmatch("[0-9a-f]{40}", revision):
-        raise ValueError(f"revision is {revision!r}, but code is run at a fixed commit only: give its 40 digits")
-    if revision is None and not (folder / "config.json").is_file():
-        remedy = "`uv run train.py` trains one and writes build/model, to be given as --model build/model"
-        if not folder.is_dir() and str(name).count("/") == 1:
-            remedy += f"; for the Hub's {name}, add --revision and the commit whose code you trust"
-        raise ValueError(f"there is no model in {folder}: {remedy}")
-    if revision is None and (modules := _modules_elsewhere(folder)):
-        raise ValueError(
-            f"the model in {folder} would run {', '.join(modules)} from the Hub: add --revision and the commit of that "
-            "code which you trust"
-        )
-    options = {"trust_remote_code": True, "revision": revision, "code_revision": revision}
-    try:
-        model, report = AutoModelForAudioClassification.from_pretrained(str(name), output_loading_info=True, **options)
-        feature_extractor = AutoFeatureExtractor.from_pretrained(str(name), **options)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ValueError(f"the model {name} cannot be loaded: {error}") from error
-    if not hasattr(model, "timeline"):
-        raise ValueError(f"the model {name} is a {model.config.model_type}, but a mel_cnn is needed")
-    if report["missing_keys"]:
-        raise ValueError(f"the model {name} lacks {', '.join(sorted(report['missing_keys']))}: it would guess")
-    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
-    return model.eval().to(device), feature_extractor
-
-
-def _modules_elsewhere(folder: Path) -> list[str]:
-    """Code that a folder's configurations name in a repository on the Hub, such as `owner/name--module.Class`."""
-    texts = [path.read_text() for path in folder.glob("*config.json")]
-    targets = {target for text in texts for target in json.loads(text).get("auto_map", {}).values()}
-    return sorted(target for target in targets if "--" in target)
 
 
 def predict(
@@ -195,6 +147,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--embeddings", type=Path, metavar="FILE", help="write FILE.npz or FILE.parquet beside the answers"
     )
+    parser.add_argument(
+        "--adapt-to", metavar="FOLDER", help="recordings of the voice or place, which the model gets used to first"
+    )
     parser.add_argument("--explain", type=Path, metavar="PICTURE", help="draw what spoke for the label of one file")
     options = parser.parse_args(arguments)
     if options.hop and not options.window:
@@ -233,12 +188,16 @@ def _answer(paths: list[Path], options: argparse.Namespace, answers: Answers, re
     model, feature_extractor = load_model(options.model, options.revision)
     labels = list(model.config.id2label.values())
     settings = {"--window": options.window, "--hop": options.hop, "--model": _version(options.model, options.revision)}
+    if options.adapt_to:
+        model = adapt_to(model, feature_extractor, options.adapt_to)
+        settings["--adapt-to"] = options.adapt_to
     with answers.writing(labels, settings), tqdm(total=len(paths), unit="file", disable=len(paths) < MANY) as progress:
         left = set(answers.left_of(paths))
         # Embeddings are written in one go, so an earlier run has left none.
         known = set() if options.embeddings else set(paths) - left
         progress.update(len(known))
         embeddings: dict[str, np.ndarray] = {}
+        unlikeness: list[float | None] = []
         for predictions in predict_each(
             paths,
             model,
@@ -251,10 +210,13 @@ def _answer(paths: list[Path], options: argparse.Namespace, answers: Answers, re
             on_file=progress.update,
         ):
             path = predictions[0].path
+            unlikeness.append(predictions[0].unlikeness)
             if path in left:
                 answers.append(predictions)
             if options.embeddings:
                 embeddings[in_utf8(str(path))] = predictions[0].embedding
+    if line := advice(unlikeness, bool(options.adapt_to)):
+        say_aside(line)
     if embeddings:
         write_embeddings(options.embeddings, list(embeddings), list(embeddings.values()))
     if options.explain and answers.n_answered:

@@ -1,24 +1,60 @@
-"""Answers as HTML and SVG: sharp at any width, drawn in milliseconds, coloured by the page's own light or dark theme."""
+"""Answers as HTML."""
 
-import base64
-import io
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from html import escape
 
 import numpy as np
-from hearing import LIVE_MEMORY, LIVE_UPDATE, LIVE_WINDOW, Answer, Evidence, Timeline
-from PIL import Image
-from sound import HIGHEST_PITCH, LOWEST_PITCH
-
-COLOURS = ["#7d8799", "#1f9e94", "#d08a00", "#3b76d6", "#d93d42", "#8353cf", "#5b9440", "#d6559b", "#a8663a", "#4f6d7a"]
-MOST_COLUMNS = 900  # pixels of a spectrogram or steps of a line; more than a page is wide
-INK = np.array([[13, 16, 26], [43, 52, 78], [96, 112, 143], [168, 183, 204], [240, 244, 250]])  # dark to light, RGB
-LOUDNESS_RANGE = (-60.0, 0.0)  # dB below full scale
+import share
+from drawing import clock, colour, line_track, spectrogram_track, stack, svg, time_axis, track, waveform_track
+from following import Timeline
+from hearing import Answer, Evidence
+from sound import HIGHEST_PITCH, LOUDNESS_RANGE, LOWEST_PITCH
 
 
-def colour(labels: Sequence[str], label: str) -> str:
-    """The colour of a label, by its place among the labels."""
-    return COLOURS[list(labels).index(label) % len(COLOURS)]
+@dataclass(frozen=True)
+class Clip:
+    """All that is shown of one clip.
+
+    Args:
+        name: Of the file.
+        answer: What was heard.
+        evidence: Where in the spectrogram it was heard.
+        waveform: `(n_samples,)` at `rate` Hz.
+        levels: Loudness, dB, `(n_track_frames,)`.
+        pitches: Fundamental frequency, Hz, NaN where there is none, `(n_track_frames,)`.
+        labels: All labels in the checkpoint's order.
+        rate: Sampling rate, Hz.
+        worth: How often such an answer is right, in a sentence; empty where nobody knows.
+        sound: Address of the sound, to play it.
+    """
+
+    name: str
+    answer: Answer
+    evidence: Evidence
+    waveform: np.ndarray
+    levels: np.ndarray
+    pitches: np.ndarray
+    labels: Sequence[str]
+    rate: int
+    worth: str
+    sound: str
+
+    @property
+    def seconds(self) -> float:
+        return len(self.waveform) / self.rate
+
+    @property
+    def shade(self) -> str:
+        """The colour of the answer."""
+        return colour(self.labels, self.answer.emotion)
+
+    @property
+    def median_pitch(self) -> float:
+        """Hz; NaN where no sound is voiced."""
+        voiced = self.pitches[np.isfinite(self.pitches)]
+        return float(np.median(voiced)) if len(voiced) else float("nan")
 
 
 def hint(text: str) -> str:
@@ -33,117 +69,153 @@ def sentence(text: str) -> str:
 
 def headline(answer: Answer, labels: Sequence[str]) -> str:
     """The answer in words."""
-    share = f"{answer.probability:.0%}"
+    share_of_one = f"{answer.probability:.0%}"
     dot = f'<span class="dot" style="background:{colour(labels, answer.emotion)}"></span>'
     if answer.sure:
-        return f'<h2 class="headline">{dot}{escape(answer.emotion.capitalize())} <small>{share} sure</small></h2>'
+        return (
+            f'<h2 class="headline">{dot}{escape(answer.emotion.capitalize())} <small>{share_of_one} sure</small></h2>'
+        )
     return (
-        f'<h2 class="headline">{dot}Not sure <small>closest: {escape(answer.emotion)}, {share}; '
+        f'<h2 class="headline">{dot}Not sure <small>closest: {escape(answer.emotion)}, {share_of_one}; '
         f"below {answer.unsure_threshold:.0%} I do not commit myself</small></h2>"
     )
 
 
-def bars(probabilities: dict[str, float], labels: Sequence[str], caption: str) -> str:
-    """Probabilities, or other shares of one, as bars."""
+def notes(worth: str, advice: Sequence[str]) -> str:
+    """What an answer is worth, and what is wrong with the recording."""
+    items = "".join(f"<li>{escape(text)}</li>" for text in advice)
+    listed = f'<ul class="advice" aria-label="About this recording">{items}</ul>' if items else ""
+    return (f'<p class="worth">{escape(worth)}</p>' if worth else "") + listed
+
+
+def bars(shares: dict[str, float], labels: Sequence[str], caption: str, names: dict[str, str] | None = None) -> str:
+    """Probabilities, or other shares of one, as bars; `names` are written instead of the labels."""
     rows = "".join(
-        f'<tr><th scope="row">{escape(label)}</th><td><span class="bar" style="width:{100 * share:.1f}%;'
-        f'background:{colour(labels, label)}"></span></td><td class="figure">{100 * share:.0f} %</td></tr>'
-        for label, share in probabilities.items()
+        f'<tr><th scope="row">{escape((names or {}).get(label, label))}</th><td><span class="bar" '
+        f'style="width:{100 * share_of_one:.1f}%;background:{colour(labels, label)}"></span></td>'
+        f'<td class="figure">{100 * share_of_one:.0f} %</td></tr>'
+        for label, share_of_one in shares.items()
     )
     return f'<table class="bars"><caption>{escape(caption)}</caption><tbody>{rows}</tbody></table>'
 
 
-def clip(
-    answer: Answer, evidence: Evidence, waveform: np.ndarray, levels: np.ndarray, pitches: np.ndarray, labels, rate: int
-) -> str:
-    """Everything about one clip: answer, probabilities, and the four tracks over one time axis.
-
-    Args:
-        answer: What was heard.
-        evidence: Where in the spectrogram it was heard.
-        waveform: `(n_samples,)` at `rate` Hz.
-        levels: Loudness, dB, `(n_track_frames,)`.
-        pitches: Fundamental frequency, Hz, NaN where there is none, `(n_track_frames,)`.
-        labels: All labels in the checkpoint's order.
-        rate: Sampling rate, Hz.
-    """
-    shade = colour(labels, answer.emotion)
-    seconds = len(waveform) / rate
-    voiced = pitches[np.isfinite(pitches)]
-    median = f"median {np.median(voiced):.0f} Hz" if len(voiced) else "no voiced sound"
-    tracks = [
-        _track(
-            "Waveform", f"marked where it spoke for {answer.emotion}", _waveform(waveform, evidence.evidence, shade)
-        ),
-        _track("Mel spectrogram", "low to high; marked likewise", _spectrogram(evidence, shade), "tall"),
-        _track("Loudness", f"{levels.max():.0f} dB at most", _line(levels, LOUDNESS_RANGE, "loudness")),
-        _track("Pitch", median, _line(np.log2(pitches), np.log2([LOWEST_PITCH, HIGHEST_PITCH]), "pitch")),
-    ]
+def clip(heard: Clip) -> str:
+    """Everything about one clip: answer, probabilities, and the four tracks over one time axis."""
+    switch = f'<label class="switch"><input type="checkbox" checked> Show what spoke for “{escape(heard.answer.emotion)}”</label>'
+    downloads = share.links(
+        {"Picture": ("emotion.png", share.picture(heard)), "JSON": ("emotion.json", share.clip_json(heard))}
+    )
     return (
-        f'<section class="answer">{headline(answer, labels)}'
-        f"{bars(answer.probabilities, labels, 'Calibrated probability of each emotion')}"
-        f'<label class="switch"><input type="checkbox" checked> Show what spoke for “{escape(answer.emotion)}”</label>'
-        f'<div class="tracks">{"".join(tracks)}{_time_axis(seconds)}</div></section>'
+        f'<section class="answer">{headline(heard.answer, heard.labels)}{notes(heard.worth, heard.answer.advice)}'
+        f"{bars(heard.answer.probabilities, heard.labels, 'Calibrated probability of each emotion')}{switch}"
+        f"{player(heard.sound, heard.seconds, spans(heard), tracks(heard))}{downloads}</section>"
     )
 
 
-def recording(timeline: Timeline) -> str:
-    """A long recording: its emotions over time, and how they share it."""
+def recording(timeline: Timeline, waveform: np.ndarray, sound: str, csv_bytes: Callable) -> str:
+    """A long recording: its emotions over time, and how they share it; `csv_bytes` is the checkpoint's."""
     labels, windows, overall = timeline.labels, timeline.windows, timeline.overall
     if not overall:
-        return sentence("I hear only silence in this recording.")
+        kinds = {answer for _, _, answer in windows}
+        return sentence(f"I hear {'only silence' if kinds == {'silence'} else 'no voice'} in this recording.")
     end = windows[-1][1]
+    starts = [start for start, _, _ in windows]
     columns = ""
-    for (start, _, answer), following in zip(windows, [*(start for start, _, _ in windows[1:]), end], strict=True):
-        columns += _stack(1000 * start / end, 1000 * (following - start) / end, answer, labels)
-    picture = _svg(columns, f"Probability of every emotion over {_clock(end)} minutes", "stack")
+    for (start, _, answer), following in zip(windows, [*starts[1:], end], strict=True):
+        columns += stack(1000 * start / end, 1000 * (following - start) / end, answer, labels)
+    picture = svg(columns, f"Probability of every emotion over {clock(end)} minutes", "stack")
     likeliest = max(overall, key=overall.get)
+    tracks = track("Emotions over time", "the taller, the likelier", picture, "tall")
+    tracks += track("Waveform", "", waveform_track(waveform))
+    spans = [
+        [start, following, *((answer, None) if isinstance(answer, str) else (_said(answer), answer.probability))]
+        for (start, _, answer), following in zip(windows, [*starts[1:], end], strict=True)
+    ]
+    rows = timeline.as_rows()
+    downloads = share.links(
+        {
+            "CSV": ("timeline.csv", share.csv_table(["start", "end"], rows, labels, csv_bytes)),
+            "Labels for Audacity": ("labels.txt", share.audacity(rows)),
+            "JSON": ("timeline.json", share.as_json({"overall": overall, "windows": rows})),
+        }
+    )
+    silent = f", {timeline.n_silent} of them without a voice" if timeline.n_silent else ""
     return (
         f'<section class="answer"><h2 class="headline"><span class="dot" style="background:{colour(labels, likeliest)}">'
-        f"</span>Mostly {escape(likeliest)} <small>{len(windows)} windows, {timeline.n_silent} of them silent</small></h2>"
-        f'<div class="tracks">{_track("Emotions over time", "the taller, the likelier", picture, "tall")}'
-        f"{_time_axis(end)}</div>{legend(labels)}"
-        f"{bars(overall, labels, 'Overall: mean probability where somebody speaks')}</section>"
+        f"</span>Mostly {escape(likeliest)} <small>{len(windows)} windows{silent}</small></h2>"
+        f"{player(sound, end, spans, tracks)}{legend(labels)}"
+        f"{bars(overall, labels, 'Overall: mean probability where somebody speaks')}{downloads}"
+        f"{scrolled('The windows', _windows_table(rows, labels))}</section>"
     )
 
 
-def batch(rows: list[dict]) -> str:
-    """How many of several files were heard."""
+def batch(rows: list[dict], labels: Sequence[str], csv_bytes: Callable) -> str:
+    """Several files: each with its answer, or what is wrong with it; `csv_bytes` is the checkpoint's."""
     n_bad = sum("problem" in row for row in rows)
     bad = f"{n_bad} could not be heard, and the table says why" if n_bad else ""
-    return f'<section class="answer"><h2 class="headline">{len(rows) - n_bad} of {len(rows)} clips heard<small>{bad}</small></h2></section>'
+    body = ""
+    for row in rows:
+        name = f'<th scope="row" class="file" title="{escape(row["file"])}">{escape(row["file"])}</th>'
+        body += f'<tr><td class="said">{_answer_cell(row, labels)}</td>{name}</tr>'
+    table = (
+        '<table class="rows"><caption>The clips</caption><thead><tr><th scope="col">Answer</th><th scope="col">File</th></tr>'
+        f"</thead><tbody>{body}</tbody></table>"
+    )
+    downloads = share.links(
+        {
+            "CSV": ("emotions.csv", share.csv_table(["file"], rows, labels, csv_bytes)),
+            "JSON": ("emotions.json", share.as_json(rows)),
+        }
+    )
+    return (
+        f'<section class="answer"><h2 class="headline">{len(rows) - n_bad} of {len(rows)} clips heard<small>{bad}</small></h2>'
+        f"{downloads}{scrolled('The clips', table)}</section>"
+    )
 
 
-def live(history: list[tuple[float, Answer | None]], labels: Sequence[str]) -> str:
+def live(history: list[tuple[float, Answer | str]], labels: Sequence[str], window: float, memory: float) -> str:
     """What the microphone hears now, and over the last minute.
 
     Args:
-        history: Time (seconds) and answer of each update, None for silence, oldest first.
+        history: Time in the recording (seconds) and answer of each update, or why there is none, oldest first.
         labels: All labels in the checkpoint's order.
+        window: What an answer hears, seconds.
+        memory: What the history spans, seconds.
     """
     now, answer = history[-1]
-    silence = '<h2 class="headline"><span class="dot"></span>Silence <small>say something</small></h2>'
-    probabilities = answer.probabilities if answer else dict.fromkeys(labels, 0.0)
-    columns, before = "", history[0][0] - LIVE_UPDATE
+    spoken = isinstance(answer, Answer)
+    probabilities = answer.probabilities if spoken else dict.fromkeys(labels, 0.0)
+    columns, before = "", history[0][0]
     for time, heard in history:
-        x, width = 1000 * (1 - (now - time) / LIVE_MEMORY), 1000 * min(time - before, 1.0) / LIVE_MEMORY
+        x, width = 1000 * (1 - (now - time) / memory), 1000 * min(time - before, 1.0) / memory
         before = time
-        height = 100 * heard.probability if heard else 3
-        kind = (
-            f'fill="{colour(labels, heard.emotion)}" opacity="{1 if heard.sure else 0.4}"' if heard else 'class="mute"'
-        )
+        height, kind = 3, 'class="mute"'
+        if isinstance(heard, Answer):
+            height = 100 * heard.probability
+            kind = f'fill="{colour(labels, heard.emotion)}" opacity="{1 if heard.sure else 0.4}"'
         columns += (
             f'<rect x="{x - width:.1f}" y="{100 - height:.1f}" width="{width:.2f}" height="{height:.1f}" {kind}/>'
         )
-    picture = _svg(columns, "The likeliest emotion over the last minute", "stack")
-    axis = (
-        '<div class="axis"><span style="left:0">60 s ago</span><span style="left:50%">30 s</span><span>now</span></div>'
+    picture = svg(columns, "The likeliest emotion over the last minute", "stack")
+    axis = f'<div class="axis"><span style="left:0">{memory:.0f} s ago</span><span style="left:50%">{memory / 2:.0f} s</span><span>now</span></div>'
+    head = (
+        headline(answer, labels)
+        if spoken
+        else f'<h2 class="headline"><span class="dot"></span>{answer.capitalize()} <small>say something</small></h2>'
     )
     return (
-        f'<section class="answer">{headline(answer, labels) if answer else silence}'
-        f"{bars(probabilities, labels, f'Probability of each emotion, last {LIVE_WINDOW:.0f} seconds')}"
-        f'<div class="tracks">{_track("The last minute", "the taller, the likelier; pale: not sure", picture, "tall")}'
+        f'<section class="answer">{head}{notes("", answer.advice if spoken else [])}'
+        f"{bars(probabilities, labels, f'Probability of each emotion, last {window:.0f} seconds')}"
+        f'<div class="tracks">{track("The last minute", "the taller, the likelier; pale: not sure", picture, "tall")}'
         f"{axis}</div>{legend(labels)}</section>"
+    )
+
+
+def voice(visitor: str, seconds: float) -> str:
+    """That everything is heard against a voice, for the page's scripts too."""
+    return (
+        f'<p class="sentence" data-voice="{escape(visitor, quote=True)}">I have heard {seconds:.0f} s of your voice. Until you '
+        "leave the page or remove the recording, every answer is given against it. It is stored nowhere.</p>"
     )
 
 
@@ -153,115 +225,75 @@ def legend(labels: Sequence[str]) -> str:
         f'<li><span class="dot" style="background:{colour(labels, label)}"></span>{escape(label)}</li>'
         for label in labels
     )
+    return f'<ul class="legend" aria-label="Colours of the emotions">{items}<li><span class="dot"></span>no voice</li></ul>'
+
+
+def player(sound: str, seconds: float, spans: list[list], tracks: str) -> str:
+    """Tracks that are played from wherever they are pressed; `page.js` does it.
+
+    Args:
+        sound: Address.
+        seconds: How long it lasts.
+        spans: Start, end, label and probability, of what is said when.
+        tracks: Pictures over this time.
+    """
     return (
-        f'<ul class="legend" aria-label="Colours of the emotions">{items}<li><span class="dot"></span>silence</li></ul>'
+        f'<div class="player" data-spans="{escape(json.dumps(spans), quote=True)}">'
+        f'<div class="tracks timed">{tracks}{time_axis(seconds)}<p class="tip" hidden></p></div>'
+        '<div class="controls"><button type="button" class="play">Play</button>'
+        f'<input type="range" class="seek" min="0" max="{seconds:.2f}" step="0.1" value="0" '
+        'aria-label="Place in the sound; Enter plays from here"><output class="now"></output></div>'
+        f'<audio preload="none" src="{escape(sound, quote=True)}"></audio></div>'
     )
 
 
-def matrix(confusion: list[list[int]], labels: Sequence[str]) -> str:
-    """A confusion matrix: a row for each emotion that was acted, a column for each that was heard, shares of the row."""
-    head = "".join(f'<th scope="col">{escape(label)}</th>' for label in labels)
-    rows = ""
-    for label, counts in zip(labels, confusion, strict=True):
-        cells = ""
-        for heard, count in zip(labels, counts, strict=True):
-            share = count / max(sum(counts), 1)
-            tint = f"background:color-mix(in srgb, {colour(labels, heard)} {75 * share:.0f}%, transparent)"
-            cells += f'<td style="{tint}" title="{count} clips">{100 * share:.0f}</td>'
-        rows += f'<tr><th scope="row">{escape(label)}</th>{cells}</tr>'
+def scrolled(name: str, content: str) -> str:
+    """A region that scrolls, also by keyboard."""
+    return f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(name)}">{content}</div>'
+
+
+def tracks(heard: Clip) -> str:
+    """The four tracks of a clip."""
+    median = f"median {heard.median_pitch:.0f} Hz" if np.isfinite(heard.median_pitch) else "no voiced sound"
+    limits = np.log2([LOWEST_PITCH, HIGHEST_PITCH])
+    marked = f"marked where it spoke for {heard.answer.emotion}"
     return (
-        '<div class="scroll"><table class="matrix"><caption>Confusion: of the clips that act the emotion of a row, the per cent '
-        f"that were heard as the emotion of a column</caption><thead><tr><td></td>{head}</tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>"
+        track("Waveform", marked, waveform_track(heard.waveform, heard.evidence.evidence, heard.shade))
+        + track(
+            "Mel spectrogram", "low to high; marked likewise", spectrogram_track(heard.evidence, heard.shade), "tall"
+        )
+        + track(
+            "Loudness", f"{heard.levels.max():.0f} dB at most", line_track(heard.levels, LOUDNESS_RANGE, "loudness")
+        )
+        + track("Pitch", median, line_track(np.log2(heard.pitches), limits, "pitch"))
     )
 
 
-def _track(name: str, note: str, picture: str, size: str = "") -> str:
+def spans(heard: Clip) -> list[list]:
+    """What is said when: of a clip, one thing."""
+    return [[0, heard.seconds, _said(heard.answer), heard.answer.probability]]
+
+
+def _said(answer: Answer) -> str:
+    return answer.emotion if answer.sure else f"not sure, closest {answer.emotion}"
+
+
+def _answer_cell(row: dict, labels: Sequence[str]) -> str:
+    if "problem" in row:
+        return f'<span class="problem">{escape(row["problem"])}</span>'
+    if row["probabilities"] is None:
+        return f'<span class="dot"></span> {escape(row["emotion"])}'
+    said = row["emotion"] if row["sure"] else f"not sure ({row['emotion']})"
+    dot = f'<span class="dot" style="background:{colour(labels, row["emotion"])}"></span>'
+    return f"{dot} {escape(said)} <small>{row['probability']:.0%}</small>"
+
+
+def _windows_table(rows: list[dict], labels: Sequence[str]) -> str:
+    body = "".join(
+        f'<tr><th scope="row">{row["start"]:.1f} to {row["end"]:.1f} s</th><td>{_answer_cell(row, labels)}</td></tr>'
+        for row in rows
+    )
     return (
-        f'<figure class="track"><figcaption>{escape(name)} <small>{escape(note)}</small></figcaption>'
-        f'<div class="frame {size}">{picture}</div></figure>'
+        '<table class="rows"><caption>The windows</caption><thead><tr><th scope="col">Time</th><th scope="col">Answer</th></tr>'
+        f"</thead><tbody>{body}</tbody></table>"
     )
-
-
-def _svg(content: str, description: str, kind: str) -> str:
-    return (
-        f'<svg class="{kind}" viewBox="0 0 1000 100" preserveAspectRatio="none" role="img" '
-        f'aria-label="{escape(description)}">{content}</svg>'
-    )
-
-
-def _waveform(waveform: np.ndarray, evidence: np.ndarray, shade: str) -> str:
-    """Peaks in 250 columns; those that spoke for the answer are in its colour."""
-    chunks = np.array_split(waveform, min(250, len(waveform)))
-    peaks = np.array([np.abs(chunk).max() for chunk in chunks]) / max(np.abs(waveform).max(), 1e-6)
-    strength = evidence.mean(0) / max(evidence.mean(0).max(), 1e-6)
-    strength = np.interp(np.linspace(0, 1, len(chunks)), np.linspace(0, 1, len(strength)), strength)
-    width = 1000 / len(chunks)
-    columns, marks = "", ""
-    for index, (peak, marked) in enumerate(zip(peaks, strength, strict=True)):
-        height = max(96 * peak, 1.5)
-        rectangle = f'x="{index * width:.1f}" y="{50 - height / 2:.1f}" width="{0.7 * width:.2f}" height="{height:.1f}"'
-        columns += f"<rect {rectangle}/>"
-        marks += f'<rect {rectangle} opacity="{marked:.2f}"/>'
-    return _svg(f'{columns}<g class="marks" fill="{shade}">{marks}</g>', "Waveform", "waveform")
-
-
-def _spectrogram(evidence: Evidence, shade: str) -> str:
-    spectrogram, marked = _narrowed(evidence.spectrogram)[::-1], _narrowed(evidence.evidence)[::-1]
-    low, high = np.percentile(spectrogram, [5, 99.5])
-    light = np.clip((spectrogram - low) / max(high - low, 1e-6), 0, 1)
-    ink = np.stack([np.interp(light, np.linspace(0, 1, len(INK)), INK[:, channel]) for channel in range(3)], axis=-1)
-    tint = np.empty((*marked.shape, 4))
-    tint[..., :3] = [int(shade[place : place + 2], 16) for place in (1, 3, 5)]
-    tint[..., 3] = 215 * np.clip(marked, 0, 1)
-    return (
-        f'<img src="{_png(ink)}" alt="Mel spectrogram, time from left to right, frequency from bottom to top">'
-        f'<img class="marks" src="{_png(tint)}" alt="The regions that spoke for the answer">'
-    )
-
-
-def _narrowed(picture: np.ndarray) -> np.ndarray:
-    """At most `MOST_COLUMNS` columns, by averaging neighbours."""
-    groups = np.array_split(np.arange(picture.shape[1]), min(MOST_COLUMNS, picture.shape[1]))
-    return np.stack([picture[:, group].mean(1) for group in groups], axis=1)
-
-
-def _png(pixels: np.ndarray) -> str:
-    stream = io.BytesIO()
-    Image.fromarray(pixels.astype(np.uint8)).save(stream, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
-
-
-def _line(values: np.ndarray, limits: Sequence[float], kind: str) -> str:
-    """A line that breaks where values are missing."""
-    values = values[:: -(-len(values) // MOST_COLUMNS)]
-    x = np.linspace(0, 1000, len(values))
-    y = 96 - 92 * np.clip((values - limits[0]) / (limits[1] - limits[0]), 0, 1)
-    path, drawing = "", False
-    for across, down in zip(x, y, strict=True):
-        if np.isfinite(down):
-            path += f"{'L' if drawing else 'M'}{across:.1f} {down:.1f}"
-        drawing = bool(np.isfinite(down))
-    return _svg(f'<path d="{path}" vector-effect="non-scaling-stroke"/>', kind.capitalize(), kind)
-
-
-def _stack(x: float, width: float, answer: Answer | None, labels: Sequence[str]) -> str:
-    """One window as a stack of all probabilities."""
-    if answer is None:
-        return f'<rect class="mute" x="{x:.2f}" y="97" width="{width:.2f}" height="3"/>'
-    tops = 100 * (1 - np.cumsum(list(answer.probabilities.values())))
-    # Each emotion reaches down behind the ones below it, so that no gap shows between two of them.
-    return "".join(
-        f'<rect fill="{colour(labels, label)}" x="{x:.2f}" y="{top:.1f}" width="{width:.2f}" height="{100 - top:.1f}"/>'
-        for label, top in reversed(list(zip(answer.probabilities, tops, strict=True)))
-    )
-
-
-def _time_axis(seconds: float) -> str:
-    written = (lambda t: f"{t:.1f} s") if seconds < 120 else _clock
-    ticks = "".join(f'<span style="left:{25 * place}%">{written(seconds * place / 4)}</span>' for place in range(4))
-    return f'<div class="axis">{ticks}<span>{written(seconds)}</span></div>'
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -8,9 +8,11 @@ from collections import defaultdict
 from pathlib import Path
 
 import gradio as gr
-from gradio.data_classes import FileData, GradioRootModel
-from gradio.processing_utils import save_base64_to_cache, save_url_to_cache
+import numpy as np
+from hearing import Listener
 
+SHORTEST_VOICE = 5.0  # seconds
+MOST_VOICES = 30  # that are remembered at the same time; a checkpoint each
 FORGET_AFTER = 540.0  # seconds; with the interval of the sweep, ten minutes at the latest
 SWEEP_EVERY = 30.0  # seconds
 
@@ -71,39 +73,37 @@ class Visitors:
             self.sweep()
 
 
-class SentClips(GradioRootModel):
-    """Files as programs send them: uploaded before, or as strings."""
+class Voices:
+    """Listeners that were told a visitor's voice: for the visit, in memory alone.
 
-    root: list[FileData | str]
-
-
-def clips_of_programs(folder: Path) -> gr.File:
-    """Several files from a program.
-
-    The MCP server of Gradio 6.31 describes files in a list by a reference to nowhere, and hands them on as the strings that
-    they came as, which `gr.File` refuses. A subclass would write a `.pyi` file beside this one, so one object is changed.
+    Args:
+        listener: Who hears those that told none.
     """
-    clips = gr.File(file_count="multiple", type="filepath", label="Clips")
-    schema = clips.api_info()
-    schema["items"] = schema["$defs"].pop("FileData")
-    clips.api_info = lambda: schema
-    clips.data_model = SentClips
-    clips.preprocess = lambda sent: sent and [_saved(clip, folder) for clip in sent.root]
-    return clips
 
+    def __init__(self, listener: Listener):
+        self.everybody = listener
+        self.told: dict[str, Listener] = {}
 
-def _saved(clip: FileData | str, folder: Path) -> str:
-    if isinstance(clip, FileData):
-        return clip.path
-    try:
-        if clip.startswith("data:"):
-            return save_base64_to_cache(clip, str(folder))
-        if clip.startswith("https://"):
-            return save_url_to_cache(clip, str(folder))
-    except Exception as error:
-        raise gr.Error(
-            f"A clip could not be fetched or decoded ({type(error).__name__}).", print_exception=False
-        ) from error
-    raise gr.Error(
-        "Send each clip as a file, an https:// address, or a string data:audio/wav;base64,...", print_exception=False
-    )
+    def listener(self, visitor: str) -> Listener:
+        """Who hears a visitor."""
+        return self.told.get(visitor, self.everybody)
+
+    def tell(self, visitor: str, waveform: np.ndarray) -> float:
+        """Adapts to a voice, `(n_samples,)`; returns how many seconds there were of it.
+
+        Raises:
+            ValueError: There is too little of it.
+        """
+        seconds = len(waveform) / self.everybody.sampling_rate
+        if seconds < SHORTEST_VOICE:
+            raise ValueError(
+                f"This lasts {seconds:.1f} s. Speak for {SHORTEST_VOICE:.0f} s or more, as you ordinarily do."
+            )
+        while len(self.told) >= MOST_VOICES:
+            self.told.pop(next(iter(self.told)), None)
+        self.told[visitor] = self.everybody.adapted(waveform)
+        return seconds
+
+    def forget(self, visitor: str) -> None:
+        """Hears this visitor like everybody again."""
+        self.told.pop(visitor, None)

@@ -209,3 +209,46 @@ def test_fine_tuning_the_published_model_on_the_published_dataset_and_pushing_it
             (tmp_path / "down" / path).write_bytes(content)
     model = AutoModelForAudioClassification.from_pretrained(tmp_path / "down", trust_remote_code=True)
     assert model.config.id2label[0] == "neutral"
+
+
+def test_annotated_dataset(release):
+    """Annotated by name with a model by name, published shard by shard, gone on with, and held against `pipeline`."""
+    commit = release.hub.repositories["models", "alice/model"].find("main").oid
+    output = "hf://datasets/alice/emotions"
+    command = ["-m", "modeling.annotate", "alice/corpus", "--config", "ravdess", "--output", output]
+    command += ["--model", "alice/model", "--model-revision", commit, "--rows-per-shard", "4", "--workers", "1"]
+    command += ["--dtype", "float32"]
+    release.command(*command)
+    repository = release.hub.repositories["datasets", "alice/emotions"]
+    whole = dict(repository.find("main").files)
+    shards = [name for name in whole if name.endswith(".parquet")]
+    assert len(shards) > 3 and {"README.md", "annotation.json"} < whole.keys()
+    repository.commit("main", "a process was killed before it committed these", dict(whole))
+    for name in (shards[1], shards[-1], "README.md"):
+        del repository.find("main").files[name]
+    release.command(*command)
+    assert repository.find("main").files == whole
+    seen = release.stranger(
+        f"""
+import io, json
+import soundfile
+from datasets import Audio, load_dataset
+from transformers import pipeline
+
+heard = load_dataset("alice/emotions")
+spoken = load_dataset("alice/corpus", "ravdess").cast_column("audio", Audio(decode=False))
+classify = pipeline("audio-classification", model="alice/model", trust_remote_code=True, revision="{commit}", top_k=8)
+error, columns = 0.0, set()
+for split, rows in spoken.items():
+    assert len(rows) == len(heard[split])
+    for row, answer in zip(rows, heard[split], strict=True):
+        scores = {{entry["label"]: entry["score"] for entry in classify(soundfile.read(io.BytesIO(row["audio"]["bytes"]))[0])}}
+        assert answer["predicted_emotion"] == max(scores, key=scores.get) and answer["source_file"] == row["source_file"]
+        error = max([error, *(abs(answer["predicted_probabilities"][label] - scores[label]) for label in scores)])
+        columns |= answer.keys()
+print(json.dumps({{"error": error, "problem": "predicted_problem" in columns}}))
+"""
+    )
+    assert seen == {"error": pytest.approx(0, abs=1e-5), "problem": True}
+    card = whole["README.md"].decode()
+    assert commit in card and "alice/corpus" in card and "hf_write" not in card + whole["annotation.json"].decode()

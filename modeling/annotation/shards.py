@@ -100,7 +100,8 @@ class ShardWriter:
         account.emotions = dict(
             sorted((Counter(account.emotions) + emotions).items())
         )  # the same bytes for the same rows
-        self.waiting.append(rows)
+        if len(rows):  # `datasets` cannot read an empty row group
+            self.waiting.append(rows)
         if sum(table.nbytes for table in self.waiting) >= ROW_GROUP:
             self._write_group()
 
@@ -119,7 +120,7 @@ class ShardWriter:
         if self.waiting:
             # One chunk a column: where chunks end would else show in the pages.
             table = pa.concat_tables(self.waiting).combine_chunks()
-            self.file.write_table(table, row_group_size=max(1, len(table)))
+            self.file.write_table(table, row_group_size=len(table))
             self.waiting = []
 
 

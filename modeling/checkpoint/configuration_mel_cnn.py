@@ -1,5 +1,6 @@
 """Configuration of the mel-spectrogram CNN."""
 
+import math
 from typing import Literal
 
 from huggingface_hub.dataclasses import strict
@@ -9,6 +10,7 @@ POSITIVE = (
     *("sampling_rate", "n_fft", "win_length", "hop_length", "n_mels", "log_floor", "log_mel_std"),
     *("width", "hidden_size", "attention_size", "window_duration", "calibration_temperature"),
 )
+UNCALIBRATED = {"calibration_temperature": 1.0, "unlike_temperature": 0.0, "unsure_threshold": 0.0}  # while it trains
 
 
 @strict
@@ -23,7 +25,7 @@ class MelCNNConfig(PreTrainedConfig):
         n_mels: Number of mel bands (HTK scale, triangles of height one).
         f_min: Lower edge of the lowest band, Hz.
         f_max: Upper edge of the highest band, Hz.
-        log_floor: Added to the mel power before the logarithm, in units of full scale squared.
+        log_floor: Added to the mel power before the logarithm, relative to the clip's level: 1e-5 is 50 dB below it.
         log_mel_mean: Subtracted from the natural logarithm; about the mean of speech.
         log_mel_std: Divides what is left.
         architecture: `"residual"`: residual blocks with squeeze-and-excitation, then attentive statistics pooling over
@@ -35,6 +37,8 @@ class MelCNNConfig(PreTrainedConfig):
         window_duration: What the plain network hears: a clip is cropped or padded to this, seconds.
         dropout: Probability, before the head and, in the plain network, after every block too.
         calibration_temperature: Divides the logits, so that their softmax can be read as a probability.
+        unlike_temperature: How much more the logits of a clip are divided by that is unlike the training data: at an
+            unlikeness of 2 and above by `1 + unlike_temperature` times the temperature, at 1 and below by the temperature.
         unsure_threshold: Below this probability of the best label, a user interface says "not sure".
 
     Example:
@@ -43,6 +47,7 @@ class MelCNNConfig(PreTrainedConfig):
     """
 
     model_type = "mel_cnn"
+    keys_to_ignore_at_inference = ["hidden_states", "pooler_output", "unlikeness"]  # of what Trainer gathers
 
     sampling_rate: float | int = 16_000
     n_fft: int = 1024
@@ -51,8 +56,8 @@ class MelCNNConfig(PreTrainedConfig):
     n_mels: int = 80
     f_min: float | int = 20.0
     f_max: float | int = 8_000.0
-    log_floor: float = 1e-6
-    log_mel_mean: float | int = -7.0
+    log_floor: float = 1e-5
+    log_mel_mean: float | int = -5.0
     log_mel_std: float | int = 4.0
     architecture: Literal["residual", "plain"] = "residual"
     width: int = 32
@@ -62,6 +67,7 @@ class MelCNNConfig(PreTrainedConfig):
     window_duration: float | int = 3.0
     dropout: float | int = 0.3
     calibration_temperature: float | int = 1.0
+    unlike_temperature: float | int = 0.0
     unsure_threshold: float | int = 0.0
 
     def __post_init__(self, **kwargs):
@@ -69,8 +75,17 @@ class MelCNNConfig(PreTrainedConfig):
         kwargs.setdefault("auto_map", {"AutoModel": "modeling_mel_cnn.MelCNNModel"})
         super().__post_init__(**kwargs)
         for name in POSITIVE:
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, but it has to be above 0.")
+            if not 0 < getattr(self, name) < math.inf:  # nor is NaN
+                raise ValueError(f"{name} is {getattr(self, name)}, but it has to be above 0, and finite.")
+        if not 0 <= self.unlike_temperature < math.inf:
+            raise ValueError(
+                f"unlike_temperature is {self.unlike_temperature}, but it has to be 0 or more, and finite."
+            )
+        for name in ("dropout", "unsure_threshold"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, but it has to lie between 0 and 1.")
+        if not math.isfinite(self.log_mel_mean):
+            raise ValueError(f"log_mel_mean is {self.log_mel_mean}, but it has to be finite.")
         if not self.depths or min(self.depths) < 1:
             raise ValueError(f"depths is {self.depths}, but at least 1 stage with at least 1 block each is needed.")
         if self.win_length > self.n_fft:

@@ -1,12 +1,18 @@
 """Layers of the mel-spectrogram CNN, in the order in which a clip passes them."""
 
+from collections import OrderedDict
+
+import numpy as np
 import torch
 import torch.nn.functional as F
-import torchaudio
 from torch import nn
-from transformers.modeling_utils import local_torch_dtype
+from transformers.audio_utils import mel_filter_bank
 
 from .configuration_mel_cnn import MelCNNConfig
+
+LOWEST_LEVEL = (
+    1e-4  # of mel power, some 70 dB below full scale: what is softer is left soft, rather than raised with its hiss
+)
 
 
 class LogMel(nn.Module):
@@ -15,18 +21,9 @@ class LogMel(nn.Module):
     def __init__(self, config: MelCNNConfig):
         super().__init__()
         self.config = config
-        # from_pretrained builds on the meta device and in its dtype, in which the filterbank cannot be computed.
-        with torch.device("cpu"), local_torch_dtype(torch.float32):
-            self.mel_spectrogram = torchaudio.transforms.MelSpectrogram(
-                sample_rate=config.sampling_rate,
-                n_fft=config.n_fft,
-                win_length=config.win_length,
-                hop_length=config.hop_length,
-                n_mels=config.n_mels,
-                f_min=config.f_min,
-                f_max=config.f_max,
-                pad_mode="constant",  # "reflect" would make the last frames depend on the padding
-            )
+        self.mel_spectrogram = nn.Sequential(
+            OrderedDict(spectrogram=PowerSpectrogram(config), mel_scale=MelScale(config))
+        )
 
     def forward(self, waveform: torch.Tensor, attention_mask: torch.Tensor | None = None):
         """Returns the spectrogram and its mask `(batch, 1, n_frames)`, or None where all are real."""
@@ -34,14 +31,15 @@ class LogMel(nn.Module):
             waveform, attention_mask = F.pad(waveform, (0, self.config.window_length - waveform.shape[1])), None
         with torch.autocast(waveform.device.type, enabled=False):
             power = self.mel_spectrogram(waveform.float())
-            log_mel = torch.log(power + self.config.log_floor)
+            frame_mask = None
+            if attention_mask is not None:
+                n_real_frames = attention_mask.long().sum(-1) // self.config.hop_length + 1
+                frames = torch.arange(power.shape[-1], device=power.device)
+                frame_mask = (frames < n_real_frames[:, None])[:, None, :].to(power.dtype)
+                power = power * frame_mask
+            log_mel = torch.log(power / level(power) + self.config.log_floor)
         spectrogram = (log_mel - self.config.log_mel_mean) / self.config.log_mel_std
-        if attention_mask is None:
-            return spectrogram, None
-        n_real_frames = attention_mask.long().sum(-1) // self.config.hop_length + 1
-        frames = torch.arange(spectrogram.shape[-1], device=spectrogram.device)
-        frame_mask = (frames < n_real_frames[:, None])[:, None, :].to(spectrogram.dtype)
-        return spectrogram * frame_mask, frame_mask
+        return (spectrogram if frame_mask is None else spectrogram * frame_mask), frame_mask
 
     def _apply(self, fn, recurse=True):
         """Follows the model to another device, but not into half precision, which would spoil the spectrogram."""
@@ -51,6 +49,54 @@ class LogMel(nn.Module):
             return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
 
         return super()._apply(keep_dtype, recurse)
+
+
+def level(power: torch.Tensor) -> torch.Tensor:
+    """Level of every clip of `(batch, n_mels, n_frames)`, `(batch, 1, 1)`: the mean power of its frames, weighted by itself.
+
+    The weights make silence around the speech count for nothing. How loud a microphone is set says nothing of emotion.
+    """
+    of_frames = power.mean(1)
+    of_clips = of_frames.square().sum(-1) / of_frames.sum(-1).clamp(min=LOWEST_LEVEL)
+    return of_clips.clamp(min=LOWEST_LEVEL)[:, None, None]
+
+
+class PowerSpectrogram(nn.Module):
+    """Power of every frequency, in frames that are centred on multiples of the hop: `(batch, n_bins, n_frames)`.
+
+    Of torch alone: torchaudio's own is not exported strictly, and its squared absolute value takes half as long again.
+    """
+
+    def __init__(self, config: MelCNNConfig):
+        super().__init__()
+        self.config = config
+        # from_pretrained builds on the meta device and in its dtype, in which these numbers cannot be computed.
+        self.register_buffer("window", torch.hann_window(config.win_length, dtype=torch.float32, device="cpu"))
+
+    def forward(self, waveform: torch.Tensor) -> torch.Tensor:
+        spectrum = torch.stft(
+            waveform,
+            self.config.n_fft,
+            self.config.hop_length,
+            self.config.win_length,
+            self.window,
+            pad_mode="constant",  # "reflect" would make the last frames depend on the padding
+            return_complex=True,
+        )
+        return spectrum.real.square() + spectrum.imag.square()
+
+
+class MelScale(nn.Module):
+    """`(batch, n_bins, n_frames)` to `(batch, n_mels, n_frames)`: triangles of height one on HTK's scale."""
+
+    def __init__(self, config: MelCNNConfig):
+        super().__init__()
+        edges = (config.f_min, config.f_max, config.sampling_rate)
+        filters = mel_filter_bank(config.n_fft // 2 + 1, config.n_mels, *edges, dtype=np.float32)
+        self.register_buffer("fb", torch.from_numpy(filters))
+
+    def forward(self, power: torch.Tensor) -> torch.Tensor:
+        return (power.transpose(1, 2) @ self.fb).transpose(1, 2)
 
 
 class ResidualEncoder(nn.Module):
@@ -128,6 +174,8 @@ class ResidualBlock(nn.Module):
 class AttentiveStatisticsPooling(nn.Module):
     """Mean and standard deviation over real frames, weighted by attention (Okabe et al., 2018)."""
 
+    floor = 1e-4  # of the variance
+
     def __init__(self, config: MelCNNConfig):
         super().__init__()
         n_bands = -(-config.n_mels // 2 ** len(config.depths))
@@ -142,9 +190,35 @@ class AttentiveStatisticsPooling(nn.Module):
         self.embedding_size = 2 * config.hidden_size
 
     def forward(self, hidden_state: torch.Tensor, frame_mask: torch.Tensor | None) -> torch.Tensor:
-        frames = hidden_state.flatten(
-            1, 2
-        )  # (batch, n_channels, n_bands, n_frames) -> (batch, channels x bands, n_frames)
+        frames, _, mean, variance = self._statistics(hidden_state, frame_mask)
+        # The floor bounds the gradient of the square root where frames do not differ.
+        statistics = torch.cat([mean, variance.clamp(min=self.floor).sqrt()], dim=1)
+        return statistics.squeeze(-1).to(frames.dtype)
+
+    def gradient(
+        self, hidden_state: torch.Tensor, frame_mask: torch.Tensor | None, direction: torch.Tensor
+    ) -> torch.Tensor:
+        """Gradient by `hidden_state` of the embedding's product with `direction`, `(batch, embedding_size)`.
+
+        In closed form, for a network in evaluation mode, because what autograd computes cannot be exported.
+        """
+        frames, weights, mean, variance = self._statistics(hidden_state, frame_mask)
+        by_mean, by_deviation = direction.float()[..., None].chunk(2, dim=1)
+        by_variance = by_deviation / (2 * variance.clamp(min=self.floor).sqrt()) * (variance > self.floor)
+        distance = frames.float() - mean
+        by_weight = by_mean * frames.float() + by_variance * distance**2
+        by_score = weights * (by_weight - (weights * by_weight).sum(-1, keepdim=True))
+        squeeze, tanh, excite = self.attention
+        by_bottleneck = excite.weight.squeeze(-1).T @ by_score.to(frames.dtype) * (1 - tanh(squeeze(frames)) ** 2)
+        by_frames = weights * (by_mean + 2 * by_variance * distance) + squeeze.weight.squeeze(-1).T @ by_bottleneck
+        scale = self.norm.weight / (self.norm.running_var + self.norm.eps).sqrt()
+        by_product = by_frames.to(frames.dtype) * (frames > 0) * scale[:, None]
+        return (self.projection.weight.squeeze(-1).T @ by_product).unflatten(1, hidden_state.shape[1:3])
+
+    def _statistics(self, hidden_state: torch.Tensor, frame_mask: torch.Tensor | None) -> tuple[torch.Tensor, ...]:
+        """Frames and their weights, `(batch, hidden_size, n_frames)`; weighted mean and variance, `(..., 1)`."""
+        # (batch, n_channels, n_bands, n_frames) -> (batch, n_channels x n_bands, n_frames)
+        frames = hidden_state.flatten(1, 2)
         # As a product, because PyTorch computes so wide a convolution of a single clip five times as slowly.
         frames = F.relu(self.norm(self.projection.weight.squeeze(-1) @ frames))
         scores = self.attention(frames).float()
@@ -152,10 +226,7 @@ class AttentiveStatisticsPooling(nn.Module):
             scores = scores.masked_fill(frame_mask[:, 0] == 0, float("-inf"))
         weights = scores.softmax(-1)
         mean = (weights * frames.float()).sum(-1, keepdim=True)
-        variance = (weights * (frames.float() - mean) ** 2).sum(-1)
-        # The floor bounds the gradient of the square root where frames do not differ.
-        statistics = torch.cat([mean.squeeze(-1), variance.clamp(min=1e-4).sqrt()], dim=1)
-        return statistics.to(frames.dtype)
+        return frames, weights, mean, (weights * (frames.float() - mean) ** 2).sum(-1, keepdim=True)
 
 
 class PlainEncoder(nn.Module):
@@ -201,3 +272,8 @@ class FlattenPooling(nn.Module):
 
     def forward(self, hidden_state: torch.Tensor, frame_mask: None) -> torch.Tensor:
         return F.relu(self.dense(hidden_state.flatten(1)))
+
+    def gradient(self, hidden_state: torch.Tensor, frame_mask: None, direction: torch.Tensor) -> torch.Tensor:
+        """As that of [`AttentiveStatisticsPooling`]."""
+        active = self(hidden_state, frame_mask) > 0
+        return ((direction * active) @ self.dense.weight).view_as(hidden_state)

@@ -16,10 +16,12 @@ Args:
     speakers: Speaker of every clip, (n_clips,); without it there are no intervals.
     own_labels: Indices of the labels that are possible for a clip, (n_clips, any number): the others are ruled out and
         the probabilities renormalised. A corpus that has no calm voices is then not asked for them.
+    threshold: Below this probability of the best label an answer is not sure; one for all clips, or (n_clips,).
     n_bootstrap: Number of draws.
 Returns:
     n_clips, n_speakers, accuracy, unweighted_average_recall, macro_f1, expected_calibration_error (15 bins), recall (a
-    list, one for each label; None where it does not occur), confusion (rows: truth), interval (name: [low, high]),
+    list, one for each label; None where it does not occur), sure_share and sure_accuracy (of the answers that are sure; the
+    accuracy is None where there are none), confusion (rows: truth), interval (name: [low, high]),
     reliability (per bin: n_clips, confidence, accuracy).
 """
 
@@ -40,7 +42,7 @@ class EmotionMetrics(evaluate.Metric):
             ),
         )
 
-    def _compute(self, predictions, references, speakers=None, own_labels=None, n_bootstrap=1000):
+    def _compute(self, predictions, references, speakers=None, own_labels=None, threshold=0.0, n_bootstrap=1000):
         probabilities, references = np.asarray(predictions, dtype=np.float64), np.asarray(references)
         if own_labels is not None:
             probabilities = _restricted(probabilities, own_labels)
@@ -49,11 +51,15 @@ class EmotionMetrics(evaluate.Metric):
         figures = _figures(confusion.sum(0), reliability.sum(0))
         recall = _recall(confusion.sum(0))
         bins = reliability.sum(0)
+        sure = probabilities.max(1) >= threshold
+        right = probabilities.argmax(1) == references
         return {
             "n_clips": len(references),
             "n_speakers": None if speakers is None else len(names),
             **{name: float(value) for name, value in figures.items()},
             "recall": [None if np.isnan(value) else float(value) for value in recall],
+            "sure_share": float(sure.mean()),
+            "sure_accuracy": float(right[sure].mean()) if sure.any() else None,
             "confusion": confusion.sum(0).astype(int).tolist(),
             "reliability": [
                 {"n_clips": int(n), "confidence": float(confidence / n), "accuracy": float(correct / n)}

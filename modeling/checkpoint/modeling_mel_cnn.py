@@ -1,29 +1,45 @@
 """Mel-spectrogram CNN: log-mel front end -> convolutional encoder -> pooling over real frames -> head."""
 
+import copy
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torchaudio.transforms import MelScale, Spectrogram
 from transformers import PreTrainedModel
 from transformers import initialization as init
-from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
 from transformers.utils import is_tracing
 
-from .configuration_mel_cnn import MelCNNConfig
-from .layers_mel_cnn import AttentiveStatisticsPooling, FlattenPooling, LogMel, PlainEncoder, ResidualEncoder
+from .checks_mel_cnn import check_amplitude, check_clips, check_input, check_recording, check_weights
+from .configuration_mel_cnn import UNCALIBRATED, MelCNNConfig
+from .layers_mel_cnn import (
+    AttentiveStatisticsPooling,
+    FlattenPooling,
+    LogMel,
+    MelScale,
+    PlainEncoder,
+    PowerSpectrogram,
+    ResidualEncoder,
+)
+from .outputs_mel_cnn import MelCNNClassifierOutput, MelCNNModelOutput, classification_loss
+from .strangers_mel_cnn import Unlikeness, adapt_statistics
 from .streaming_mel_cnn import MelCNNStream
 from .tables_mel_cnn import csv_bytes, printable
 
+ADAPTING_CLIPS = 30  # so many have as much of a say in the statistics of an adapted model as all the training data
+
 
 class MelCNNPreTrainedModel(PreTrainedModel):
-    """What both models share: configuration, initialisation, and a front end that stays in float32."""
+    """What both models share: configuration, initialisation, and what stays in float32."""
 
     config_class = MelCNNConfig
     base_model_prefix = "mel_cnn"
     main_input_name = "input_values"
     input_modalities = ("audio",)
-    _keep_in_fp32_modules_strict = ["log_mel"]
+    _keep_in_fp32_modules_strict = ["log_mel", "unlikeness"]
     _input_embed_layer = "log_mel"
+    _keys_to_ignore_on_load_missing = [r"unlikeness\."]
     _no_split_modules = []
     accepts_loss_kwargs = (
         False  # else Trainer takes **kwargs for a promise to scale the loss under gradient accumulation
@@ -31,7 +47,7 @@ class MelCNNPreTrainedModel(PreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module):
-        if isinstance(module, (Spectrogram, MelScale)):
+        if isinstance(module, (PowerSpectrogram, MelScale)):
             fresh = next(part for part in LogMel(self.config).modules() if type(part) is type(module))
             for name, value in fresh.named_buffers():
                 init.copy_(module.get_buffer(name), value)
@@ -39,6 +55,9 @@ class MelCNNPreTrainedModel(PreTrainedModel):
             init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             if module.bias is not None:
                 init.zeros_(module.bias)
+        elif isinstance(module, Unlikeness):
+            init.zeros_(module.mean)
+            init.zeros_(module.whitening)
         else:
             super()._init_weights(module)
 
@@ -53,6 +72,7 @@ class MelCNNModel(MelCNNPreTrainedModel):
             self.encoder, self.pooling = PlainEncoder(config), FlattenPooling(config)
         else:
             self.encoder, self.pooling = ResidualEncoder(config), AttentiveStatisticsPooling(config)
+        self.unlikeness = Unlikeness(config.width)
         self.post_init()
 
     def forward(
@@ -62,7 +82,7 @@ class MelCNNModel(MelCNNPreTrainedModel):
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
         **kwargs,
-    ) -> BaseModelOutputWithPooling | tuple:
+    ) -> MelCNNModelOutput | tuple:
         """Embeds a batch of clips; a clip's embedding does not depend on its neighbours or its padding.
 
         Args:
@@ -73,27 +93,31 @@ class MelCNNModel(MelCNNPreTrainedModel):
             return_dict: False returns a tuple.
 
         Returns:
-            `last_hidden_state` as the last of these stages, `pooler_output` of shape `(batch, embedding_size)`.
+            `last_hidden_state` as the last of these stages, `pooler_output` of shape `(batch, embedding_size)`,
+            `unlikeness` of shape `(batch,)`.
 
         Raises:
-            ValueError: A shape is wrong, a clip has no real sample, or the padding is on the left.
+            ValueError: A shape is wrong, a clip has no real sample, the padding is on the left, or a real sample is not finite
+                or far above full scale.
         """
-        _check_input(input_values, attention_mask)
+        check_input(input_values, attention_mask)
         if attention_mask is not None:
             # A clip alone has no padding; without a mask it takes a tenth less time.
             if not is_tracing(attention_mask) and attention_mask.all():
                 attention_mask = None
             else:
-                input_values = input_values * attention_mask
+                input_values = input_values.masked_fill(attention_mask == 0, 0.0)  # whatever stands there, NaN included
+        check_amplitude(input_values)
         spectrogram, frame_mask = self.log_mel(input_values, attention_mask)
         hidden_states = self.encoder(spectrogram.to(self.dtype), frame_mask)
         pooled = self.pooling(*hidden_states[-1])
-        outputs = BaseModelOutputWithPooling(
+        outputs = MelCNNModelOutput(
             last_hidden_state=hidden_states[-1][0],
             pooler_output=pooled,
             hidden_states=tuple(state for state, _ in hidden_states)
             if _or_config(output_hidden_states, self.config.output_hidden_states)
             else None,
+            unlikeness=self.unlikeness(hidden_states[0][0].detach(), hidden_states[0][1]),
         )
         return outputs if _or_config(return_dict, self.config.return_dict) else outputs.to_tuple()
 
@@ -111,6 +135,23 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
         self.classifier = nn.Linear(self.mel_cnn.pooling.embedding_size, config.num_labels)
         self.post_init()
 
+    @classmethod
+    def from_pretrained(cls, *args, output_loading_info: bool = False, **kwargs):
+        """As in [`PreTrainedModel`]. A new head is not calibrated: it does not keep the temperature and threshold of the old.
+
+        Raises:
+            ValueError: Weights are NaN or infinite.
+        """
+        model, info = super().from_pretrained(*args, output_loading_info=True, **kwargs)
+        replaced = {
+            *info["missing_keys"],
+            *(key if isinstance(key, str) else key[0] for key in info["mismatched_keys"]),
+        }
+        if any(key.startswith("classifier.") for key in replaced):
+            model.config.update({name: kwargs.get(name, value) for name, value in UNCALIBRATED.items()})
+        check_weights(model)
+        return (model, info) if output_loading_info else model
+
     def forward(
         self,
         input_values: torch.Tensor,
@@ -119,7 +160,7 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
         **kwargs,
-    ) -> SequenceClassifierOutput | tuple:
+    ) -> MelCNNClassifierOutput | tuple:
         """Classifies a batch of clips.
 
         Args:
@@ -128,26 +169,47 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
                 `config.problem_type` is `"single_label_classification"`, numbers where it is another.
 
         Returns:
-            `logits` of shape `(batch, num_labels)`, already divided by the calibration temperature.
+            `logits` of shape `(batch, num_labels)`, already divided by the temperature that fits the clip, and
+            `pooler_output` and `unlikeness` as [`MelCNNModel`] returns them.
         """
         outputs = self.mel_cnn(
             input_values, attention_mask, output_hidden_states=output_hidden_states, return_dict=True
         )
-        logits = self.classifier(self.dropout(outputs.pooler_output)) / self.config.calibration_temperature
-        loss = None if labels is None else self._loss(logits.float(), labels)
-        output = SequenceClassifierOutput(loss=loss, logits=logits, hidden_states=outputs.hidden_states)
+        logits = self.classifier(self.dropout(outputs.pooler_output)) / self._temperature(outputs.unlikeness)
+        loss = None if labels is None else classification_loss(self.config, logits.float(), labels)
+        output = MelCNNClassifierOutput(
+            loss=loss,
+            logits=logits,
+            hidden_states=outputs.hidden_states,
+            pooler_output=outputs.pooler_output,
+            unlikeness=outputs.unlikeness,
+        )
         return output if _or_config(return_dict, self.config.return_dict) else output.to_tuple()
 
-    def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        problem_type = self.config.problem_type
-        if problem_type is None:
-            by_dtype = "multi_label_classification" if labels.is_floating_point() else "single_label_classification"
-            problem_type = "regression" if self.config.num_labels == 1 else by_dtype
-        if problem_type == "regression":
-            return F.mse_loss(logits.view_as(labels), labels.to(logits.dtype))
-        if problem_type == "multi_label_classification":
-            return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
-        return F.cross_entropy(logits, labels)
+    def _temperature(self, unlikeness: torch.Tensor) -> torch.Tensor:
+        """What the logits of every clip are divided by, `(batch, 1)`: where a clip is unlike the training data, more."""
+        excess = (unlikeness - 1).clamp(0, 1)[:, None].to(self.dtype)
+        return self.config.calibration_temperature * (1 + self.config.unlike_temperature * excess)
+
+    def adapt(self, waveforms: Sequence[torch.Tensor | np.ndarray]) -> "MelCNNForAudioClassification":
+        """A model that is used to a voice or a place, by some clips of it, whatever they express; this one stays as it is.
+
+        The statistics of all BatchNorm layers move towards those of the clips: half way for 30 clips, further for more.
+        It is saved and loaded like any other model.
+
+        Args:
+            waveforms: Mono waveforms at `config.sampling_rate`, `(n_samples,)` each; none leaves the model as it is.
+
+        Raises:
+            ValueError: A waveform has another shape, no sample, or samples that are not finite.
+        """
+        waveforms = [torch.as_tensor(waveform, dtype=torch.float32) for waveform in waveforms]
+        check_clips(waveforms)
+        adapted = copy.deepcopy(self)
+        if waveforms:
+            share = len(waveforms) / (len(waveforms) + ADAPTING_CLIPS)
+            adapt_statistics(adapted.mel_cnn, waveforms, self.config.sampling_rate, share)
+        return adapted
 
     @torch.no_grad()
     def timeline(
@@ -166,12 +228,11 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
             Start and end of every window in seconds `(n_windows, 2)`, and its probabilities `(n_windows, num_labels)`.
 
         Raises:
-            ValueError: `window` or `hop` is shorter than one sample.
+            ValueError: `window` or `hop` is not finite or shorter than one sample, or the waveform is not one of mono sound.
         """
         waveform = torch.as_tensor(waveform)
+        check_recording(waveform, window, hop, self.config.sampling_rate)
         window_length, hop_length = (round(seconds * self.config.sampling_rate) for seconds in (window, hop))
-        if min(window_length, hop_length) < 1:
-            raise ValueError(f"window is {window} s and hop {hop} s; both must be at least one sample long.")
         n_hops = -(-max(len(waveform) - window_length, 0) // hop_length)
         window_length = min(window_length, len(waveform))
         starts = (torch.arange(n_hops + 1) * hop_length).clamp(max=len(waveform) - window_length)
@@ -187,7 +248,7 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
         """A microphone's end: push samples of any length, get answers; its arguments are those of [`MelCNNStream`]."""
         return MelCNNStream(self, sampling_rate, **options)
 
-    @torch.enable_grad()
+    @torch.no_grad()
     def saliency(
         self, input_values: torch.Tensor, attention_mask: torch.Tensor | None = None, label: int | None = None
     ) -> torch.Tensor:
@@ -205,44 +266,22 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
         """
         if label is not None and not 0 <= label < self.config.num_labels:
             raise ValueError(f"label is {label}, but the model has {self.config.num_labels} labels, from 0.")
-        input_values = (
-            input_values.detach().requires_grad_()
-        )  # a frozen model has no other tensor that wants a gradient
-        outputs = self.mel_cnn(input_values, attention_mask, return_dict=True)
-        features = outputs.last_hidden_state
-        logits = self.classifier(outputs.pooler_output)
+        with self.mel_cnn.pooling.register_forward_pre_hook(lambda pooling, pooled: seen.extend(pooled)):
+            seen: list = []
+            logits = self(input_values, attention_mask, return_dict=True).logits
         target = logits.argmax(-1) if label is None else torch.full(logits.shape[:1], label, device=logits.device)
-        (gradient,) = torch.autograd.grad(logits.gather(1, target[:, None]).sum(), features)
-        evidence = (features * gradient).sum(1, keepdim=True).relu().float().detach()
-        n_frames = input_values.shape[-1] // self.config.hop_length + 1
+        return self.evidence(*seen, target, input_values.shape[-1] // self.config.hop_length + 1)
+
+    def evidence(
+        self, features: torch.Tensor, frame_mask: torch.Tensor | None, target: torch.Tensor, n_frames: int
+    ) -> torch.Tensor:
+        """[`saliency`] of what the pooling is given, for the labels `target`, `(batch,)`."""
+        gradient = self.mel_cnn.pooling.gradient(features, frame_mask, self.classifier.weight[target])
+        evidence = (features * gradient).sum(1, keepdim=True).relu().float()
         n_heard = self.config.window_length // self.config.hop_length + 1 if self.config.window_length else n_frames
         evidence = F.interpolate(evidence, (self.config.n_mels, n_heard), mode="bilinear").squeeze(1)
         evidence = F.pad(evidence, (0, n_frames - n_heard))
         return evidence / evidence.amax((1, 2), keepdim=True).clamp(min=torch.finfo(evidence.dtype).tiny)
-
-
-def _check_input(input_values: torch.Tensor, attention_mask: torch.Tensor | None) -> None:
-    if input_values.ndim != 2 or input_values.shape[1] == 0 or not input_values.is_floating_point():
-        raise ValueError(
-            f"input_values is {input_values.dtype} of shape {tuple(input_values.shape)}, but floating-point waveforms of "
-            "shape (batch, n_samples) with at least 1 sample are needed: use the feature extractor."
-        )
-    if attention_mask is None:
-        return
-    if attention_mask.shape != input_values.shape:
-        raise ValueError(
-            f"attention_mask has shape {tuple(attention_mask.shape)}, input_values {tuple(input_values.shape)}; "
-            "they must agree: use the mask that the feature extractor returned with these values."
-        )
-    if is_tracing(attention_mask):
-        return
-    real = attention_mask.bool()
-    bad = ~real[:, 0] | (real[:, 1:] & ~real[:, :-1]).any(-1)
-    if bad.any():
-        raise ValueError(
-            f"{int(bad.sum())} of {len(bad)} clips have a mask of 0 before a 1, or no 1 at all: they are empty or padded "
-            'on the left. Drop empty clips and pad on the right (padding_side="right").'
-        )
 
 
 def _or_config(value: bool | None, default: bool) -> bool:
@@ -252,4 +291,8 @@ def _or_config(value: bool | None, default: bool) -> bool:
 MelCNNModel.register_for_auto_class("AutoModel")
 MelCNNForAudioClassification.register_for_auto_class("AutoModelForAudioClassification")
 
-__all__ = ["MelCNNForAudioClassification", "MelCNNModel", "MelCNNPreTrainedModel"]
+__all__ = [
+    "MelCNNForAudioClassification",
+    "MelCNNModel",
+    "MelCNNPreTrainedModel",
+]

@@ -88,11 +88,12 @@ class MelCNNStream:
         self.answered: int | None = None  # n_heard at the last answer
         self.was_silent = True
 
-    def push(self, samples: np.ndarray | torch.Tensor) -> list[StreamAnswer]:
+    def push(self, samples: np.ndarray | torch.Tensor, latest: bool = False) -> list[StreamAnswer]:
         """Listens on.
 
         Args:
             samples: The next samples of a mono waveform, floats with full scale at 1.0, `(n_samples,)`, of any number.
+            latest: Give the last answer alone: whoever is late catches up, and computes nothing that is past.
 
         Returns:
             The answers that fell due, mostly none or one.
@@ -112,10 +113,11 @@ class MelCNNStream:
         self.coming = np.concatenate([self.coming, samples])
         n_steps = len(self.coming) // self.step
         steps, self.coming = np.split(self.coming, [n_steps * self.step])
-        answers = (self._listen(step) for step in steps.reshape(n_steps, self.step))
-        return [answer for answer in answers if answer]
+        due = [span for step in steps.reshape(n_steps, self.step) if (span := self._listen(step))]
+        return [self._answer(*span) for span in (due[-1:] if latest else due)]
 
-    def _listen(self, step: np.ndarray) -> StreamAnswer | None:
+    def _listen(self, step: np.ndarray) -> tuple[np.ndarray | None, float, float] | None:
+        """Takes in a step; what an answer that falls due is about (None where nobody speaks), its start and its end."""
         longest = max(self.window, self.pause)
         self.heard = np.concatenate([self.heard, step])[-longest:]
         self.n_heard += len(step)
@@ -127,14 +129,16 @@ class MelCNNStream:
         self.answered, self.was_silent = self.n_heard, silent
         waveform = self.heard[-self.window :]
         start, end = (n_samples / self.model_rate for n_samples in (self.n_heard - len(waveform), self.n_heard))
-        return StreamAnswer(start, end, None) if silent else self._answer(waveform, start, end)
+        return None if silent else waveform, start, end
 
     @torch.inference_mode()
-    def _answer(self, waveform: np.ndarray, start: float, end: float) -> StreamAnswer:
+    def _answer(self, waveform: np.ndarray | None, start: float, end: float) -> StreamAnswer:
+        if waveform is None:
+            return StreamAnswer(start, end, None)
         outputs = self.model(torch.from_numpy(waveform)[None].to(self.model.device), return_dict=True)
         unlikeness = outputs.get("unlikeness")
         probabilities = outputs.logits[0].float().softmax(-1).cpu()
-        return StreamAnswer(start, end, probabilities, None if unlikeness is None else unlikeness[0].item())
+        return StreamAnswer(start, end, probabilities, None if unlikeness is None else unlikeness[0].item() or None)
 
 
 def _levels(waveform: np.ndarray, sampling_rate: float) -> np.ndarray:

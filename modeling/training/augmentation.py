@@ -25,7 +25,6 @@ class Augmentation:
         quiet_ratio: How far the quiet lies below the clip's peak, dB.
         speed: Factors of tempo and pitch together; one is drawn for a batch.
         shift: Longest stretch that is cut off a clip's start, seconds.
-        gain: Lowest and highest change of level, dB.
         noise_probability: How often noise is added: white to brown, or babble from the other clips of the batch.
         noise_ratio: Lowest and highest signal-to-noise ratio, dB.
         reverberation_probability: How often a synthetic room is added.
@@ -46,7 +45,6 @@ class Augmentation:
     quiet_ratio: tuple[float, float] = (40.0, 90.0)
     speed: tuple[float, ...] = (0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2, 1.25)
     shift: float = 0.3
-    gain: tuple[float, float] = (-15.0, 10.0)
     noise_probability: float = 0.2
     noise_ratio: tuple[float, float] = (0.0, 40.0)
     reverberation_probability: float = 0.15
@@ -92,7 +90,6 @@ class Augmentation:
         waveform, lengths = cut_start(waveform, lengths, round(self.shift * sampling_rate))
         waveform = reverberate(waveform, sampling_rate, self.reverberation_time, self.reverberation_probability)
         waveform = add_noise(waveform, lengths, self.noise_ratio, self.noise_probability)
-        waveform = waveform * 10 ** (_uniform(len(waveform), *self.gain, waveform.device)[:, None] / 20)
         labels = inputs["labels"]
         if not labels.is_floating_point():
             labels = F.one_hot(labels, model.config.num_labels).to(waveform.dtype)

@@ -50,7 +50,8 @@ def measure_robustness(
             return degradation(waveform, np.random.default_rng(index), babblers).astype(np.float32)
 
         logits = predict(model, data, data_arguments, training_arguments, transform)
-        return brief(evaluate_clips(logits.softmax(-1).numpy(), data, data_arguments, own_labels))
+        probabilities = logits.softmax(-1).numpy()
+        return brief(evaluate_clips(probabilities, data, data_arguments, own_labels, model.config.unsure_threshold))
 
     return {name: evaluate_under(degradation) for name, degradation in CONDITIONS.items()}
 

@@ -4,10 +4,12 @@ uv run -m tests.benchmarks
 """
 
 from tests.benchmarks import (
+    benchmark_annotate,
     benchmark_build,
     benchmark_front_end,
     benchmark_inference,
     benchmark_processes,
+    benchmark_streaming,
     benchmark_training,
 )
 
@@ -19,6 +21,8 @@ def main() -> None:
         benchmark_training,
         benchmark_processes,
         benchmark_build,
+        benchmark_annotate,
+        benchmark_streaming,
     ):
         print(f"## {benchmark.__doc__.splitlines()[0]}\n", flush=True)
         benchmark.main()

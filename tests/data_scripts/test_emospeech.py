@@ -64,10 +64,10 @@ def test_what_the_corpus_has_besides_is_left_out_and_counted(tmp_path):
     lines = []
     assert emospeech.records(root, lines.append) == used and len(used) == 8
     assert lines == [
-        "1 files left out: an unknown speaker",
-        "3 files left out: another word, or none",
-        "1 files left out: no emotion",
-        "3 files left out: shots, breaking glass or screams",
+        "1 left out: an unknown speaker",
+        "3 left out: another word, or none",
+        "1 left out: no emotion",
+        "3 left out: shots, breaking glass or screams",
     ]
 
 

@@ -4,6 +4,7 @@ import librosa
 import numpy as np
 import pytest
 import torch
+import torchaudio
 
 from modeling.configuration_mel_cnn import MelCNNConfig
 from modeling.layers_mel_cnn import LogMel, ResidualBlock
@@ -27,11 +28,54 @@ def test_log_mel_equals_librosa(options):
         htk=True,
         norm=None,
     )
-    expected = (np.log(power + config.log_floor) - config.log_mel_mean) / config.log_mel_std
+    of_frames = power.mean(0)
+    level = (of_frames**2).sum() / of_frames.sum()
+    expected = (np.log(power / level + config.log_floor) - config.log_mel_mean) / config.log_mel_std
     spectrogram, mask = LogMel(config)(torch.from_numpy(waveform)[None])
     assert mask is None
     # Both compute in single precision; a thousandth of log_mel_std is 0.02 dB.
     np.testing.assert_allclose(spectrogram[0].numpy(), expected, atol=1e-3)
+
+
+def test_neither_level_nor_silence_around_a_clip_changes_how_it_looks():
+    log_mel, waveform = LogMel(MelCNNConfig()), torch.from_numpy(voice(1.0))
+    spectrogram, _ = log_mel(waveform[None])
+    for gain in (0.03, 0.3, 10.0):
+        torch.testing.assert_close(log_mel(gain * waveform[None])[0], spectrogram, atol=1e-3, rtol=0)
+    n_frames, hop_length = 50, log_mel.config.hop_length
+    silence = torch.zeros(n_frames * hop_length)
+    surrounded, _ = log_mel(torch.cat([silence, waveform, silence])[None])
+    inside = surrounded[..., n_frames : n_frames + spectrogram.shape[-1]]
+    torch.testing.assert_close(inside[..., 2:-2], spectrogram[..., 2:-2], atol=0.02, rtol=0)
+
+
+def test_digital_silence_is_not_raised_to_speech():
+    log_mel, config = LogMel(MelCNNConfig()), MelCNNConfig()
+    dither = torch.randint(-1, 2, (1, 16_000), generator=torch.Generator().manual_seed(0)) / 32_768
+    assert log_mel(dither)[0].mean() < log_mel(torch.from_numpy(voice(1.0))[None])[0].mean()
+    floor = (np.log(config.log_floor) - config.log_mel_mean) / config.log_mel_std
+    torch.testing.assert_close(log_mel(torch.zeros(1, 16_000))[0], torch.full((1, 80, 51), float(floor)))
+
+
+def test_mel_spectrogram_equals_torchaudio():
+    """Published checkpoints learned from torchaudio's, which carries the same names."""
+    config = MelCNNConfig()
+    theirs = torchaudio.transforms.MelSpectrogram(
+        sample_rate=config.sampling_rate,
+        n_fft=config.n_fft,
+        win_length=config.win_length,
+        hop_length=config.hop_length,
+        n_mels=config.n_mels,
+        f_min=config.f_min,
+        f_max=config.f_max,
+        pad_mode="constant",
+    )
+    ours = LogMel(config).mel_spectrogram
+    # Their filters were computed in single precision, ours in double.
+    torch.testing.assert_close(ours.mel_scale.fb, theirs.mel_scale.fb, atol=1e-5, rtol=0)
+    ours.load_state_dict(theirs.state_dict())
+    waveform = torch.from_numpy(voice(1.0))[None]
+    torch.testing.assert_close(ours(waveform), theirs(waveform), atol=0, rtol=1e-5)
 
 
 def test_every_band_hears_something():

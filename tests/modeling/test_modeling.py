@@ -42,13 +42,14 @@ def test_tuples_and_hidden_states(model):
     inputs = batch(0.5, 1.0) | {"labels": torch.tensor([0, 1])}
     output = model(**inputs, output_hidden_states=True)
     assert len(output.hidden_states) == model.config.n_stages
-    loss, logits, hidden_states = model(**inputs, output_hidden_states=True, return_dict=False)
+    loss, logits, hidden_states, *more = model(**inputs, output_hidden_states=True, return_dict=False)
     torch.testing.assert_close((loss, logits, hidden_states), (output.loss, output.logits, output.hidden_states))
+    torch.testing.assert_close(more, [output.pooler_output, output.unlikeness])
     embedded = model.base_model(inputs["input_values"], inputs["attention_mask"], output_hidden_states=True)
     torch.testing.assert_close(embedded.last_hidden_state, embedded.hidden_states[-1])
     assert embedded.pooler_output.shape == (2, model.classifier.in_features)
     model.config.output_hidden_states, model.config.return_dict = True, False
-    torch.testing.assert_close(model(**inputs), (loss, logits, hidden_states))
+    torch.testing.assert_close(model(**inputs), (loss, logits, hidden_states, *more))
 
 
 @pytest.mark.parametrize("seconds", [1 / 16_000, 0.05, 0.3, 1.0, 2.345, 4.0])
@@ -148,6 +149,15 @@ def test_compiled_model_agrees():
         torch.testing.assert_close(compiled(**inputs).logits, model(**inputs).logits, atol=1e-4, rtol=0)
 
 
+def test_one_graph_without_a_break(model):
+    """What strict export, and a compiler that is to see the whole model, both need."""
+    inputs = batch(0.5, 1.0)
+    exported = torch.export.export(model, (), inputs, strict=True).module()
+    torch.testing.assert_close(exported(**inputs).logits, model(**inputs).logits)
+    whole = torch.compile(model, fullgraph=True, backend="eager")
+    torch.testing.assert_close(whole(**inputs).logits, model(**inputs).logits)
+
+
 @pytest.mark.filterwarnings("ignore")  # a trace takes sizes for constants, and says so
 def test_traced_model_minds_padding(model):
     unpadded, padded = batch(1.0, 1.0), batch(0.5, 1.0)
@@ -206,23 +216,28 @@ def test_saliency_stays_within_the_clip():
 
 
 def test_saliency_finds_what_the_label_hangs_on():
-    """The classes differ in a short tone alone, so the evidence for the one that has it lies there."""
+    """The classes differ in the pitch of a short tone alone, so the evidence for either lies there."""
     model = tiny_model(dropout=0.0).train()
     noise = 1e-3 * torch.randn(8, 32_000, generator=torch.Generator().manual_seed(0))
-    tone = noise.clone()
-    tone[:, 16_000:20_000] += 0.3 * torch.sin(2 * torch.pi * 1_000 / 16_000 * torch.arange(4_000))
-    train(model, {"input_values": torch.cat([noise, tone]), "labels": torch.tensor([0] * 8 + [1] * 8)}, 25, 1e-2)
+    time = torch.arange(4_000) / 16_000
+    other, tone = noise.clone(), noise.clone()
+    other[:, 16_000:20_000] += 0.3 * torch.sin(2 * torch.pi * 3_000 * time)
+    tone[:, 16_000:20_000] += 0.3 * torch.sin(2 * torch.pi * 1_000 * time)
+    train(model, {"input_values": torch.cat([other, tone]), "labels": torch.tensor([0] * 8 + [1] * 8)}, 25, 1e-2)
     evidence = model.eval().saliency(tone[:1], label=1)[0].sum(0)
     assert evidence[90:135].sum() > 0.7 * evidence.sum()
 
 
-def test_frozen_model_can_be_explained(model):
-    inputs = batch(0.5)
-    expected = model.saliency(**inputs)
-    model.requires_grad_(False)
-    with torch.no_grad():
-        torch.testing.assert_close(model.saliency(**inputs), expected)
-    assert not inputs["input_values"].requires_grad
+def test_gradient_of_the_pooling_is_what_autograd_computes(model):
+    """It is written out, because autograd cannot be exported."""
+    pooling, inputs, seen = model.mel_cnn.pooling, batch(0.5, 2.0), []
+    with pooling.register_forward_pre_hook(lambda pooling, pooled: seen.extend(pooled)):
+        model(**inputs)
+    features, frame_mask = seen[0].detach().requires_grad_(), seen[1]
+    direction = torch.randn(2, pooling.embedding_size)
+    (expected,) = torch.autograd.grad((pooling(features, frame_mask) * direction).sum(), features)
+    assert expected.any()
+    torch.testing.assert_close(pooling.gradient(features, frame_mask, direction), expected, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("label", [4, -1])

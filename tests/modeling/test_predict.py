@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 from unittest.mock import Mock
 
-import huggingface_hub
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -116,7 +115,7 @@ def test_many_files_of_all_lengths_in_order(tmp_path, loaded, monkeypatch):
 
 
 def test_bad_file_is_raised_without_a_handler(recordings, loaded):
-    with pytest.raises(ValueError, match="cannot be decoded"):
+    with pytest.raises(ValueError, match="notes.txt cannot be read"):
         predict(["clips/notes.txt"], *loaded)
 
 
@@ -159,7 +158,7 @@ def test_bad_files_are_reported_and_the_rest_go_on(recordings, folder, capsys):
     (recordings / "clips" / "broken.wav").write_bytes(b"RIFF and no more")
     _, error, status = run(capsys, folder, "clips", "absent.wav", "--output", "out.jsonl")
     assert status == 1
-    for fact in ("clips/empty.wav: ", "0 samples", "clips/nan.wav: ", "NaN", "clips/broken.wav: ", "absent.wav"):
+    for fact in ("clips/empty.wav is", "0 samples", "clips/nan.wav has", "NaN", "clips/broken.wav", "absent.wav"):
         assert fact in error
     assert len(error.strip().splitlines()) == 4
     assert [row["path"] for row in read_rows("out.jsonl")] == ["clips/B.FLAC", "clips/a.wav", "clips/deep/c.ogg"]
@@ -168,7 +167,7 @@ def test_bad_files_are_reported_and_the_rest_go_on(recordings, folder, capsys):
 def test_nothing_is_written_where_nothing_was_heard(recordings, folder, capsys):
     (recordings / "out.csv").write_text("from before")
     _, error, status = run(capsys, folder, "clips/notes.txt", "--output", "out.csv")
-    assert status == 1 and "clips/notes.txt: cannot be decoded" in error
+    assert status == 1 and "clips/notes.txt cannot be read" in error
     assert (recordings / "out.csv").read_text() == "from before"
     assert run(capsys, folder, "absent.wav")[2] == 1
 
@@ -237,8 +236,8 @@ def test_embeddings_are_what_the_head_is_given(recordings, folder, loaded, capsy
         saved = np.load(name)
         paths, embeddings = saved["path"].tolist(), saved["embedding"]
     else:
-        saved = pq.read_table(name).to_pydict()
-        paths, embeddings = saved["path"], np.array(saved["embedding"])
+        saved = pq.read_table(name)
+        paths, embeddings = saved["path"].to_pylist(), np.stack(saved["embedding"].to_numpy())
     assert paths == ["clips/B.FLAC", "clips/a.wav", "clips/deep/c.ogg"] and embeddings.dtype == np.float16
     with torch.inference_mode():
         expected = loaded[0].mel_cnn(torch.from_numpy(voice(1.0))[None]).pooler_output[0]
@@ -285,7 +284,7 @@ def test_too_long_for_one_clip(recordings, folder, capsys, monkeypatch):
     monkeypatch.setattr(script, "LONGEST", 1.5)
     _, error, status = run(capsys, folder, "clips")
     assert status == 1
-    assert "c.ogg: lasts 2 s, but at most 1.5 s" in error and "--window" in error
+    assert "c.ogg lasts 2 s; 1.5 s at most" in error and "--window" in error
     assert run(capsys, folder, "clips", "--window", "1")[2] == 0
 
 
@@ -338,51 +337,3 @@ def test_no_model(recordings, capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(script.load_model, "__defaults__", (tmp_path / "absent", None))
     with pytest.raises(ValueError, match=r"--model build/model"):
         load_model()
-
-
-@pytest.mark.parametrize("revision", ["main", "v1.0", "5d1c1c6", "5D" * 20])
-def test_revision_that_can_move_is_refused(revision):
-    with pytest.raises(ValueError, match=f"{revision}.*40 digits"):
-        load_model("alice/model", revision)
-
-
-def test_code_of_another_repository_is_refused(folder, tmp_path):
-    copied = shutil.copytree(folder, tmp_path / "model")
-    config = json.loads((copied / "config.json").read_text())
-    config["auto_map"]["AutoConfig"] = f"mallory/model--{config['auto_map']['AutoConfig']}"
-    (copied / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match="mallory/model.*--revision"):
-        load_model(copied)
-
-
-@pytest.mark.parametrize("name", ["model.safetensors", "preprocessor_config.json"])
-def test_incomplete_model_is_refused(folder, tmp_path, name):
-    copied = shutil.copytree(folder, tmp_path / "model")
-    (copied / name).unlink()
-    with pytest.raises(ValueError, match="cannot be loaded"):
-        load_model(copied)
-
-
-def test_model_that_would_guess_is_refused(folder, tmp_path):
-    save_checkpoint(tmp_path)
-    script.load_model(tmp_path)[0].mel_cnn.save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match=r"lacks classifier.bias, classifier.weight"):
-        load_model(tmp_path)
-
-
-def test_model_from_the_hub_at_a_commit(hub, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    template = hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    api = huggingface_hub.HfApi(endpoint=hub.endpoint)
-    api.create_repo("alice/model")
-    commit = api.upload_folder(repo_id="alice/model", folder_path=folder, ignore_patterns="*__pycache__*").oid
-    (tmp_path / "worse").write_text("raise SystemExit('code that nobody has read')")
-    api.upload_file(repo_id="alice/model", path_in_repo="modeling_mel_cnn.py", path_or_fileobj=tmp_path / "worse")
-    with pytest.raises(ValueError, match="--revision"):
-        load_model("alice/model")
-    model, feature_extractor = load_model("alice/model", commit)
-    expected, _ = load_model(folder)
-    waveform = torch.from_numpy(voice(0.5))[None]
-    torch.testing.assert_close(model(waveform).logits, expected(waveform).logits)
-    assert feature_extractor.sampling_rate == 16_000

@@ -1,0 +1,54 @@
+// The microphone as pieces of sound, uncompressed.
+
+const SENTENCES = {
+  NotAllowedError: "The microphone is blocked. Allow it beside the page's address and try again, or open a file.",
+  NotFoundError: "No microphone was found. Connect one and try again, or open a file.",
+  NotReadableError: "The microphone is in use by another program. Close that program, or open a file.",
+};
+
+/**
+ * Opens the microphone.
+ * @param {(piece: Float32Array) => void} onPiece - called with every tenth of a second or so
+ * @returns {Promise<{rate: number, close: () => Promise<void>}>}
+ * @throws {Error} in a sentence for the visitor
+ */
+export async function openMicrophone(onPiece) {
+  if (!navigator.mediaDevices) throw new Error("The browser gives the microphone only to pages on https:// or localhost. Opening a file works.");
+  let stream;
+  try {
+    // As it is: what makes a call pleasant takes away how something is said.
+    stream = await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false } });
+  } catch (error) {
+    throw new Error(SENTENCES[error.name] ?? `The microphone cannot be opened: ${error.message}.`);
+  }
+  const context = new AudioContext();
+  try {
+    await context.audioWorklet.addModule(new URL("microphone-worklet.js", import.meta.url));
+    const pieces = new AudioWorkletNode(context, "pieces", { numberOfOutputs: 0 });
+    pieces.port.onmessage = (event) => onPiece(event.data);
+    context.createMediaStreamSource(stream).connect(pieces);
+    await context.resume();
+  } catch (error) {
+    stream.getTracks().forEach((track) => track.stop());
+    await context.close();
+    throw error;
+  }
+  return {
+    rate: context.sampleRate,
+    close: async () => {
+      stream.getTracks().forEach((track) => track.stop());
+      await context.close();
+    },
+  };
+}
+
+/** One waveform of many pieces. */
+export function joined(pieces) {
+  const waveform = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    waveform.set(piece, at);
+    at += piece.length;
+  }
+  return waveform;
+}

@@ -1,0 +1,107 @@
+// The network, in a thread of its own so that the page never waits.
+
+import * as ort from "./runtime/ort.wasm.bundle.min.mjs";
+import { resample } from "./resample.js";
+import { settings } from "./settings.js";
+import { checkSamples, loudest, loudness } from "./sound.js";
+
+ort.env.wasm.numThreads = 1; // more would need headers that plain file servers do not send
+ort.env.wasm.wasmPaths = { wasm: new URL("./runtime/ort-wasm-simd-threaded.wasm", import.meta.url).href };
+
+const ready = load();
+let stopped = 0; // jobs up to this number are no longer wanted
+
+async function load() {
+  const model = await (await fetch(new URL("./model/model.onnx", import.meta.url))).arrayBuffer();
+  const session = await ort.InferenceSession.create(new Uint8Array(model), { executionProviders: ["wasm"] });
+  await run(session, new Float32Array(settings.sampling_rate)); // the first run allocates
+  return session;
+}
+
+async function run(session, waveform, outputs = ["probabilities"]) {
+  const shape = [1, waveform.length];
+  const feeds = {
+    input_values: new ort.Tensor("float32", waveform, shape),
+    attention_mask: new ort.Tensor("int64", new BigInt64Array(waveform.length).fill(1n), shape),
+  };
+  return session.run(feeds, outputs);
+}
+
+const jobs = {
+  /** One clip: its answer and its pictures. */
+  async hear({ waveform, rate }) {
+    const session = await ready;
+    const heard = resample(waveform, rate, settings.sampling_rate);
+    checkSamples(heard, settings.sampling_rate);
+    const outputs = await run(session, heard, settings.outputs);
+    const [, bands, frames] = outputs.spectrogram.dims;
+    return {
+      answer: answer(outputs),
+      spectrogram: { values: outputs.spectrogram.data, bands, frames },
+      evidence: outputs.evidence.data,
+      levels: loudness(heard, settings.sampling_rate),
+    };
+  },
+
+  /** The answer alone. */
+  async classify({ waveform, rate }) {
+    const heard = resample(waveform, rate, settings.sampling_rate);
+    checkSamples(heard, settings.sampling_rate);
+    return answer(await run(await ready, heard, settings.answers));
+  },
+
+  /** The last seconds of a microphone; null for silence. */
+  async listen({ waveform, rate }) {
+    const session = await ready;
+    const levels = [...loudness(waveform.subarray(-Math.round(settings.live_pause * rate)), rate)].sort((a, b) => a - b);
+    if (!(levels[Math.round(0.9 * (levels.length - 1))] >= settings.silent_room)) return null;
+    return answer(await run(session, resample(waveform, rate, settings.sampling_rate), settings.answers));
+  },
+
+  /** Windows over a recording; the last one ends with it, and a recording shorter than a window is one. */
+  async follow({ waveform, rate, window, step }, id) {
+    const session = await ready;
+    const sampling_rate = settings.sampling_rate;
+    const recording = resample(waveform, rate, sampling_rate);
+    checkSamples(recording, sampling_rate);
+    const length = Math.min(Math.round(window * sampling_rate), recording.length);
+    const hop = Math.round(step * sampling_rate);
+    const windows = Math.ceil(Math.max(recording.length - length, 0) / hop) + 1;
+    const rows = [];
+    for (let index = 0; index < windows; index++) {
+      if (id <= stopped) return null;
+      const start = Math.min(index * hop, recording.length - length);
+      const piece = recording.slice(start, start + length);
+      const silent = loudest(piece, sampling_rate) < settings.silent_clip;
+      rows.push({
+        start: start / sampling_rate,
+        end: (start + length) / sampling_rate,
+        answer: silent ? null : answer(await run(session, piece, settings.answers)),
+      });
+      self.postMessage({ id, progress: (index + 1) / windows });
+      await new Promise((resolve) => setTimeout(resolve)); // lets a message in that says stop
+    }
+    return { rows, waveform: recording };
+  },
+
+  async warm() {
+    await ready;
+    return true;
+  },
+};
+
+function answer({ probabilities, unlikeness }) {
+  return { probabilities: [...probabilities.data], unlikeness: unlikeness?.data[0] };
+}
+
+self.onmessage = async ({ data: { id, kind, stop, ...details } }) => {
+  if (stop) {
+    stopped = Math.max(stopped, stop);
+    return;
+  }
+  try {
+    self.postMessage({ id, result: await jobs[kind](details, id) });
+  } catch (error) {
+    self.postMessage({ id, problem: error.message });
+  }
+};
