@@ -15,7 +15,6 @@ from data_scripts.build import build
 from tests.loopback_hub import LoopbackHub
 from tests.miniature_corpora import write_corpora, write_more_corpora
 
-
 SLOW_FIXTURES = {"browser", "run_train", "server", "start", "studied", "release"}  # trainings, servers, whole releases
 SLOW_FILES = {"test_export.py", "test_interruption.py", "test_learning.py", "test_study.py", "test_train.py"}
 
