@@ -16,7 +16,6 @@ The run's checkpoints and logs go to --output_dir (build/run), the model as it w
 """
 
 import copy
-import json
 import shutil
 import sys
 from contextlib import ExitStack
@@ -31,19 +30,21 @@ if __name__ == "__main__":
 import numpy as np
 import torch
 from accelerate import PartialState
-from datasets import concatenate_datasets
+from datasets import DatasetDict, concatenate_datasets
 from transformers import EarlyStoppingCallback, HfArgumentParser, set_seed
 
 from data_scripts.staging import what_stands, whole_files
-from modeling.configuration_mel_cnn import MelCNNConfig
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
+from modeling.model_files import in_plain_words
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.tables_mel_cnn import printable
 from modeling.training import report
 from modeling.training.augmentation import Augmentation
+from modeling.training.base import labels_of, make_model
 from modeling.training.calibration import calibrate
-from modeling.training.checkpoints import checkpoints, newest_whole
-from modeling.training.data import Clips, DataArguments, load, load_card, own_labels
+from modeling.training.checking import check_clips
+from modeling.training.checkpoints import check_labels, checkpoints, newest_whole
+from modeling.training.data import Clips, DataArguments, load, own_labels
 from modeling.training.evaluation import composition, describe, evaluate_clips, protocol, score
 from modeling.training.folders import check_folders, claim_for_all, folders_of, kept
 from modeling.training.folds import Fold, make_folds
@@ -51,6 +52,7 @@ from modeling.training.model_folder import complete_save, read_base, save_model
 from modeling.training.push import PushToHub
 from modeling.training.recipe import ModelArguments, RecipeArguments
 from modeling.training.sentence_head import SentenceHead, shared_sentences
+from modeling.training.sources import load_card
 from modeling.training.strangers import measure_unlikeness, use_clean_statistics
 from modeling.training.trainer import EmotionTrainer, collator, predict
 
@@ -83,13 +85,22 @@ def run(model_arguments: ModelArguments, data_arguments: DataArguments, training
         with training_arguments.main_process_first(desc="preparing the dataset"):
             dataset_card = prepare_dataset(data_arguments)
             check_protocol(data_arguments, training_arguments)
-            splits = load(data_arguments, None if training_arguments.do_train else labels_of(model_arguments))
+            say_once = say if training_arguments.process_index == 0 else lambda line: None
+            labels = None if training_arguments.do_train else labels_of(model_arguments)
+            splits = load(data_arguments, labels, say_once)
         folds = make_folds(splits, data_arguments, training_arguments.seed)
         check_folders(model_arguments, data_arguments, training_arguments, len(folds))
+        label_names = next(iter(splits.values())).features[data_arguments.label_column_name].names
+        check_labels(Path(training_arguments.output_dir), training_arguments.resume_from_checkpoint, label_names)
+        make_model(
+            model_arguments, label_names
+        )  # each fold makes its own; that none can be made is said before work begins
+        with training_arguments.main_process_first(desc="hearing every clip"):
+            check_clips(used(splits, data_arguments, training_arguments.do_train), data_arguments, report=say_once)
         base = read_base(model_arguments.model_name_or_path) if training_arguments.do_train else None
         push = prepare_push(training_arguments, dataset_card, base, len(folds))
     except ValueError as error:
-        raise SystemExit(printable(f"train.py: {error}")) from error
+        raise SystemExit("\n".join(map(printable, f"train.py: {error}".splitlines()))) from error
     training_arguments.hub_token = None  # `Trainer` writes its arguments into every checkpoint
     possible = own_labels(splits, data_arguments)
 
@@ -107,7 +118,8 @@ def run(model_arguments: ModelArguments, data_arguments: DataArguments, training
             directory = Path(training_arguments.output_dir, f"fold-{number}" if len(folds) > 1 else "")
             model, history = train(fold, possible, directory, model_arguments, data_arguments, training_arguments, push)
         else:
-            model = MelCNNForAudioClassification.from_pretrained(model_arguments.model_name_or_path)
+            with in_plain_words(model_arguments.model_name_or_path):
+                model = MelCNNForAudioClassification.from_pretrained(model_arguments.model_name_or_path)
         if training_arguments.process_index == 0:
             logits = predict(model, fold.evaluation, data_arguments, training_arguments)
             probabilities.append(torch.softmax(logits, -1).numpy())
@@ -159,6 +171,12 @@ def prepare_dataset(arguments: DataArguments) -> dict:
     return load_card(arguments.dataset_name)
 
 
+def used(splits: DatasetDict, arguments: DataArguments, do_train: bool) -> DatasetDict:
+    """The splits that are trained on, chosen by, or reported on."""
+    names = {arguments.eval_split_name} | ({arguments.train_split_name, "validation"} if do_train else set())
+    return DatasetDict({name: split for name, split in splits.items() if name in names})
+
+
 def check_protocol(data_arguments: DataArguments, training_arguments: RecipeArguments) -> None:
     """Refuses to call voices unheard by a protocol that the model was not trained by."""
     of_training = data_arguments.leave_out or data_arguments.split_by != "official"
@@ -167,13 +185,6 @@ def check_protocol(data_arguments: DataArguments, training_arguments: RecipeArgu
             f"{protocol(data_arguments)}: a protocol of training, but --do_train False evaluates a model that may have "
             "heard these voices. Train by it, which evaluates as well, or name a split by --eval_split_name."
         )
-
-
-def labels_of(arguments: ModelArguments) -> list[str]:
-    """The labels of the model that is to be evaluated, in their order."""
-    if arguments.model_name_or_path is None:
-        raise ValueError("--do_train False evaluates a model: name it by --model_name_or_path.")
-    return list(MelCNNConfig.from_pretrained(arguments.model_name_or_path).id2label.values())
 
 
 def prepare_push(arguments: RecipeArguments, dataset_card: dict, base: dict | None, n_folds: int) -> PushToHub | None:
@@ -254,27 +265,6 @@ def train(
         logits = predict(model, fold.validation, data_arguments, training_arguments)
         calibrate(model, logits, np.asarray(fold.validation[data_arguments.label_column_name]))
     return model, trainer.state.log_history
-
-
-def make_model(arguments: ModelArguments, label_names: list[str]) -> MelCNNForAudioClassification:
-    """A new model, or a checkpoint to go on from, with a new head where its labels are other ones."""
-    labels = {
-        "id2label": dict(enumerate(label_names)),
-        "label2id": {name: index for index, name in enumerate(label_names)},
-        "problem_type": "single_label_classification",
-    }
-    if arguments.model_name_or_path is None:
-        return MelCNNForAudioClassification(MelCNNConfig(**json.loads(arguments.model_config), **labels))
-    path = arguments.model_name_or_path
-    if labels_of(arguments) == label_names:
-        return MelCNNForAudioClassification.from_pretrained(
-            path, problem_type=labels["problem_type"], calibration_temperature=1.0
-        )
-    model = MelCNNForAudioClassification.from_pretrained(
-        path, **labels, calibration_temperature=1.0, ignore_mismatched_sizes=True
-    )
-    model.classifier.reset_parameters()  # as many labels would else keep the rows of others
-    return model
 
 
 def copy_with(arguments: RecipeArguments, **changes) -> RecipeArguments:

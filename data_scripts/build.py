@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
-from data_scripts.terminal import command, end_quietly_while_loading, say
+from data_scripts.terminal import command, end_quietly_while_loading, listed, say
 
 if __name__ == "__main__":
     end_quietly_while_loading()
@@ -141,7 +141,7 @@ def write_tables(clips: dict[str, Sequence[Clip]], folder: Path, n_workers: int)
     Returns:
         (corpus, split) -> bytes of the Arrow table, as ``datasets`` counts them; splits without clips are left out.
     """
-    num_bytes = {}
+    num_bytes, faults = {}, []
     n_clips = sum(map(len, clips.values()))
     with (
         ThreadPoolExecutor(n_workers) as pool,
@@ -156,26 +156,47 @@ def write_tables(clips: dict[str, Sequence[Clip]], folder: Path, n_workers: int)
                 if part:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     place = {"path": path.relative_to(folder).as_posix(), "split": split}
-                    num_bytes[corpus, split] = write_parquet(part, path, place, table, pool, progress)
+                    num_bytes[corpus, split] = write_parquet(part, path, place, table, pool, progress, faults)
+    if faults:
+        raise ValueError(listed(faults))
     return num_bytes
 
 
 def write_parquet(
-    clips: Sequence[Clip], path: Path, place: dict, table: BinaryIO, pool: ThreadPoolExecutor, progress: tqdm
+    clips: Sequence[Clip],
+    path: Path,
+    place: dict,
+    table: BinaryIO,
+    pool: ThreadPoolExecutor,
+    progress: tqdm,
+    faults: list[str],
 ) -> int:
-    """Writes one split of one corpus group by group, so that memory does not grow with it; returns its Arrow bytes."""
+    """Writes one split of one corpus group by group, so that memory does not grow with it; returns its Arrow bytes.
+
+    What is wrong with a recording is added to ``faults``, and the others go on, so that all faults are found at once.
+    """
     with ParquetWriter(features=FEATURES, path=str(path), writer_batch_size=ROWS_PER_GROUP) as writer:
         for start in range(0, len(clips), ROWS_PER_GROUP):
             group = clips[start : start + ROWS_PER_GROUP]
             rows = []
-            for row in pool.map(encode, group):
-                rows.append(row)
+            for row in pool.map(encode_or_say, group):
+                (faults if isinstance(row, str) else rows).append(row)
                 progress.update()
+            if faults:  # what is written is thrown away
+                continue
             writer.write_table(pa.Table.from_pylist(rows, schema=FEATURES.arrow_schema))
             for index, (clip, row) in enumerate(zip(group, rows, strict=True), start):
                 cells = csv_row(clip, row) | place | {"row": index}
                 table.write(csv_bytes([[cells.get(name) for name in CSV_COLUMNS]]))
         return writer.finalize()[1]
+
+
+def encode_or_say(clip: Clip) -> dict | str:
+    """As `encode`; or what is wrong with the recording."""
+    try:
+        return encode(clip)
+    except ValueError as error:
+        return str(error)
 
 
 def encode(clip: Clip) -> dict:

@@ -7,7 +7,7 @@ About nine listeners per clip named the emotion that they heard in the voice alo
 emotion for 41.6 % of the clips. The acted emotion is the label, the votes stand beside it.
 
 Irregularities: ``1076_MTI_SAD_XX`` is digital silence (excluded); three pairs of clips are the same bytes under two emotions,
-so one label of each is wrong (kept, flagged); 550 clips touch full scale. ``AudioMP3`` holds ``AudioWAV`` once more.
+so one label of each is wrong (kept, flagged); 550 clips touch full scale; older copies name one clip ``1040_ITH_SAD_X``. ``AudioMP3`` holds ``AudioWAV`` once more.
 """
 
 from collections.abc import Callable
@@ -58,6 +58,7 @@ EXPECTED = {
     "emotions": {"neutral": 1087} | dict.fromkeys(("happy", "sad", "angry", "fearful", "disgust"), 1271),
 }
 EXCLUDED = {"1076_MTI_SAD_XX": "digital silence"}
+MISNAMED = {"1040_ITH_SAD_X": "1040_ITH_SAD_XX"}  # in copies from before the corpus corrected it
 CONFLICTS = frozenset(
     f"{clip}_{emotion}_XX"
     for clip, pair in {"1006_TIE": ("HAP", "NEU"), "1013_WSI": ("DIS", "SAD"), "1017_IWW": ("ANG", "FEA")}.items()
@@ -104,6 +105,7 @@ def parse(stem: str) -> Clip:
     Raises:
         ValueError: not a name of CREMA-D.
     """
+    stem = MISNAMED.get(stem, stem)
     codes = stem.split("_")
     tables = {
         "actor": EXPECTED["speakers"],

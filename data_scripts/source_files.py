@@ -1,13 +1,16 @@
 """Finds a corpus's recordings in a folder, however it is nested, and reads their names."""
 
 import filecmp
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from data_scripts.schema import Clip
+from data_scripts.terminal import listed
 from modeling import recordings
 
+COPY = re.compile(r" ?\(\d+\)$| - Copy( \(\d+\))?$| copy( \d+)?$")  # how Windows, browsers and macOS name copies
 SYNTHETIC_MARKER = "SYNTHETIC.md"
 
 
@@ -23,27 +26,29 @@ def audio_files(root: Path) -> list[Path]:
 
 
 def parse_files(paths: Iterable[Path], parse: Callable[[str], Clip], report: Callable[[str], None]) -> list[Clip]:
-    """Parses every file's stem; one clip per stem, ordered by stem.
+    """Parses every file's stem; one clip per stem, ordered by stem. A stem may end as file managers name copies, `` (1)``.
 
     Raises:
-        ValueError: a stem that ``parse`` refuses, something that is not a file, or two different files of one stem; both name the files.
+        ValueError: stems that ``parse`` refuses, what is not a file, or different files of one stem; it names all of them.
     """
     clips: dict[str, Clip] = {}
-    copies = 0
-    for path in paths:
+    copies, faults = 0, []
+    for path in sorted(paths, key=lambda path: (bool(COPY.search(path.stem)), path)):  # originals first
         if not path.is_file():
-            raise ValueError(f"{path} is no file that can be read, but a pipe, a device or a broken link; remove it")
+            faults.append(f"{path} is no file that can be read, but a pipe, a device or a broken link; remove it")
+            continue
         try:
-            clip = replace(parse(path.stem), path=path)
+            clip = replace(parse(COPY.sub("", path.stem)), path=path)
         except ValueError as error:
-            raise ValueError(f"{path}: {error}. Remove the file, or give each corpus a folder of its own") from None
+            faults.append(f"{path}: {error}. Remove the file, or give each corpus a folder of its own")
+            continue
         first = clips.setdefault(clip.stem, clip).path
         if first != path:
             if not filecmp.cmp(first, path, shallow=False):
-                raise ValueError(
-                    f"{first} and {path} are the same clip by name but differ in content; keep one of them"
-                )
+                faults.append(f"{first} and {path} are the same clip by name but differ in content; keep one of them")
             copies += 1
+    if faults:
+        raise ValueError(listed(faults))
     if copies:
         report(f"{copies} byte-identical copies of other files skipped")
     return [clips[stem] for stem in sorted(clips)]

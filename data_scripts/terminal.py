@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from modeling.tables_mel_cnn import printable
@@ -16,6 +16,13 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_ROOM_IN_WORDS = re.compile(
     r"No space left on device|Disk quota exceeded|File too large|PytorchStreamWriter failed writing"
 )
+
+
+def listed(faults: Sequence[str]) -> str:
+    """One fault as it is, several one below the other; of everything that is wrong, not of the first thing alone."""
+    if len(faults) == 1:
+        return faults[0]
+    return f"{len(faults)} things are wrong:" + "".join(f"\n  {fault.rstrip('.')}." for fault in faults)
 
 
 def say(line: str) -> None:

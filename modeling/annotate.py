@@ -1,8 +1,8 @@
 # /// script
 # requires-python = ">=3.11"
 # dependencies = [
-#     "datasets>=5.2", "huggingface-hub>=2.4", "pandas>=2.2", "psutil>=6", "soundfile>=0.13", "soxr>=1.0",
-#     "torch>=2.11,<2.15", "torchaudio>=2.11,<2.12", "tqdm>=4.67", "transformers>=5.23",
+#     "datasets>=5.2", "huggingface-hub>=2.4", "pyyaml>=6", "soundfile>=0.13", "soxr>=1.0", "torch>=2.11,<2.15",
+#     "torchaudio>=2.11,<2.12", "tqdm>=4.67", "transformers>=5.23",
 # ]
 # ///
 """Emotions of a whole dataset: rows in, the same rows with answers out, as a dataset that `load_dataset` takes.
@@ -91,8 +91,8 @@ def run(options: argparse.Namespace, rank: int, world_size: int, report) -> bool
         )
     output = open_output(options.output, options.private, world_size)
     settings = {"rows_per_shard": options.rows_per_shard, "dtype": dtype, "columns": list(columns.features)}
-    terms = make_terms(source, str(options.model), options.model_revision, model, settings)
-    if columns.prefix and not options.prefix:
+    terms = make_terms(source, str(options.model), options.model_revision, model, settings, options.arguments)
+    if columns.prefix and not options.prefix and rank == 0:
         report(f"the source has a column of a new one's name, so all new ones begin with {columns.prefix} (--prefix)")
     terms = agree(output, terms)
     listener = Listener(model, feature_extractor, embeddings=options.embeddings, dtype=DTYPES[dtype])
@@ -151,6 +151,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.keep and not options.only_new_columns:
         parser.error("--keep chooses what stays beside --only-new-columns; without that, all columns stay")
+    options.arguments = sys.argv[1:] if arguments is None else arguments
     return options
 
 

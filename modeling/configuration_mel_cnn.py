@@ -1,5 +1,6 @@
 """Configuration of the mel-spectrogram CNN."""
 
+import math
 from typing import Literal
 
 from huggingface_hub.dataclasses import strict
@@ -9,6 +10,7 @@ POSITIVE = (
     *("sampling_rate", "n_fft", "win_length", "hop_length", "n_mels", "log_floor", "log_mel_std"),
     *("width", "hidden_size", "attention_size", "window_duration", "calibration_temperature"),
 )
+UNCALIBRATED = {"calibration_temperature": 1.0, "unlike_temperature": 0.0, "unsure_threshold": 0.0}  # while it trains
 
 
 @strict
@@ -73,8 +75,17 @@ class MelCNNConfig(PreTrainedConfig):
         kwargs.setdefault("auto_map", {"AutoModel": "modeling_mel_cnn.MelCNNModel"})
         super().__post_init__(**kwargs)
         for name in POSITIVE:
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, but it has to be above 0.")
+            if not 0 < getattr(self, name) < math.inf:  # nor is NaN
+                raise ValueError(f"{name} is {getattr(self, name)}, but it has to be above 0, and finite.")
+        if not 0 <= self.unlike_temperature < math.inf:
+            raise ValueError(
+                f"unlike_temperature is {self.unlike_temperature}, but it has to be 0 or more, and finite."
+            )
+        for name in ("dropout", "unsure_threshold"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, but it has to lie between 0 and 1.")
+        if not math.isfinite(self.log_mel_mean):
+            raise ValueError(f"log_mel_mean is {self.log_mel_mean}, but it has to be finite.")
         if not self.depths or min(self.depths) < 1:
             raise ValueError(f"depths is {self.depths}, but at least 1 stage with at least 1 block each is needed.")
         if self.win_length > self.n_fft:

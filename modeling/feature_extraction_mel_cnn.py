@@ -8,6 +8,7 @@ from transformers import BatchFeature, SequenceFeatureExtractor
 from transformers.utils import TensorType
 
 from .recording_mel_cnn import CUT, LARGEST_PEAK, LONGEST, read_recording, stream_recording
+from .speech_mel_cnn import why_no_speech
 
 
 class MelCNNFeatureExtractor(SequenceFeatureExtractor):
@@ -58,6 +59,8 @@ class MelCNNFeatureExtractor(SequenceFeatureExtractor):
                 f"The model hears audio at {self.sampling_rate} Hz, but {given}. Read files by "
                 f"feature_extractor.read(path), or resample (soxr.resample), and pass sampling_rate={self.sampling_rate}."
             )
+        if pad_to_multiple_of is not None and pad_to_multiple_of < 1:
+            raise ValueError(f"pad_to_multiple_of is {pad_to_multiple_of}, but it has to be at least 1 sample.")
         waveforms = [_checked_waveform(waveform) for waveform in _as_list(raw_speech)]
         return self.pad(
             {"input_values": waveforms},
@@ -105,22 +108,45 @@ class MelCNNFeatureExtractor(SequenceFeatureExtractor):
         """The samples of [`read`] in pieces, for recordings that are too long to be held in memory."""
         return stream_recording(source, self.sampling_rate, longest, name)
 
+    def why_no_speech(self, waveform: np.ndarray) -> str | None:
+        """Says why a waveform `(n_samples,)` at `sampling_rate` can be no speech at all; None where it may be some.
+
+        The same rule for everybody who answers: silence, a steady tone, clipped throughout. The sentence has no subject,
+        such as "holds only silence. Check the microphone, and speak closer to it."
+        """
+        return why_no_speech(np.asarray(waveform), self.sampling_rate)
+
 
 def _as_list(raw_speech) -> list:
     """One waveform becomes a batch of one; a list of numbers is one waveform."""
     if isinstance(raw_speech, (list, tuple)):
         if len(raw_speech) == 0:
             raise ValueError("The batch has 0 waveforms; pass at least 1.")
-        return [raw_speech] if np.ndim(raw_speech[0]) == 0 else list(raw_speech)
-    raw_speech = np.asarray(raw_speech)
+        return (
+            [raw_speech] if np.isscalar(raw_speech[0]) or getattr(raw_speech[0], "ndim", 1) == 0 else list(raw_speech)
+        )
+    raw_speech = _as_array(raw_speech)
     if raw_speech.ndim == 2 and (len(raw_speech) == 1 or 2 < len(raw_speech) < raw_speech.shape[1]):
         return list(raw_speech)
     return [raw_speech]
 
 
+def _as_array(waveform) -> np.ndarray:
+    """An array of whatever holds numbers; of a tensor on any device, in any precision, with or without gradients."""
+    if hasattr(waveform, "detach"):
+        waveform = waveform.detach().cpu()
+        waveform = waveform.float() if waveform.is_floating_point() else waveform
+    try:
+        return np.asarray(waveform)
+    except (ValueError, TypeError):
+        raise ValueError(
+            "The waveform is no array of numbers: its parts differ in length or kind. Pass floats of shape (n_samples,)."
+        ) from None
+
+
 def _checked_waveform(waveform) -> np.ndarray:
     """The waveform as float32 of shape `(n_samples,)`, or a `ValueError` that says what is wrong with it."""
-    waveform = np.asarray(waveform)
+    waveform = _as_array(waveform)
     if waveform.ndim != 1:
         raise ValueError(
             f"A waveform has 1 dimension, (n_samples,), but this one has shape {waveform.shape}. Mix its channels down "

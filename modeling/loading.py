@@ -1,11 +1,12 @@
 """A checkpoint with the code that belongs to it, from a folder or from the Hub."""
 
-import json
 import re
 from pathlib import Path
 
 import torch
 from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
+
+from modeling.model_files import in_plain_words, modules_elsewhere
 
 CHECKPOINT = Path(__file__).parent / "checkpoint"
 
@@ -31,27 +32,18 @@ def load_model(name: str | Path = CHECKPOINT, revision: str | None = None):
         if not folder.is_dir() and str(name).count("/") == 1:
             remedy += f"; for the Hub's {name}, add --revision and the commit whose code you trust"
         raise ValueError(f"there is no model in {folder}: {remedy}")
-    if revision is None and (modules := _modules_elsewhere(folder)):
+    if revision is None and (modules := modules_elsewhere(folder)):
         raise ValueError(
             f"the model in {folder} would run {', '.join(modules)} from the Hub: add --revision and the commit of that "
             "code which you trust"
         )
     options = {"trust_remote_code": True, "revision": revision, "code_revision": revision}
-    try:
+    with in_plain_words(name):
         model, report = AutoModelForAudioClassification.from_pretrained(str(name), output_loading_info=True, **options)
         feature_extractor = AutoFeatureExtractor.from_pretrained(str(name), **options)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ValueError(f"the model {name} cannot be loaded: {error}") from error
     if not hasattr(model, "timeline"):
         raise ValueError(f"the model {name} is a {model.config.model_type}, but a mel_cnn is needed")
     if report["missing_keys"]:
         raise ValueError(f"the model {name} lacks {', '.join(sorted(report['missing_keys']))}: it would guess")
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
     return model.eval().to(device), feature_extractor
-
-
-def _modules_elsewhere(folder: Path) -> list[str]:
-    """Code that a folder's configurations name in a repository on the Hub, such as `owner/name--module.Class`."""
-    texts = [path.read_text() for path in folder.glob("*config.json")]
-    targets = {target for text in texts for target in json.loads(text).get("auto_map", {}).values()}
-    return sorted(target for target in targets if "--" in target)

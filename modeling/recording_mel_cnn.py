@@ -22,7 +22,7 @@ except ImportError:
 LONGEST = 600  # seconds that are heard at once
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz
 MOST_CHANNELS = 64
-MOST_VALUES = 500_000  # samples of all channels for every second of the limit: ten channels at 48 kHz throughout
+MOST_VALUES = 250_000  # samples of all channels for every second of the limit: five channels at 48 kHz throughout
 LARGEST_PEAK = 100.0  # 40 dB above full scale: no recording, but integers that were cast to floats and not scaled
 CUT = "Cut it into pieces."
 

@@ -1,6 +1,7 @@
 """The dataset that is annotated: wherever it lies, streamed part by part, undecoded."""
 
 import hashlib
+import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import datasets
 import pyarrow as pa
+import pyarrow.parquet as pq
 from datasets import Audio, Features, IterableDataset, Value, load_dataset_builder
 from datasets.data_files import DataFilesDict, get_data_patterns, sanitize_patterns
 from datasets.load import infer_module_for_data_files
@@ -34,6 +36,7 @@ class Source:
         files: How many data files there are, and a fingerprint of their names and sizes.
         config: Its configuration.
         features: The columns, which all splits share.
+        in_tables: Whether its format holds tables, and not samples one by one.
         n_rows: Of each split, where the dataset says so.
     """
 
@@ -44,6 +47,7 @@ class Source:
     files: str
     config: str
     features: Features
+    in_tables: bool
     n_rows: dict[str, int] = field(default_factory=dict)
 
     def parts(self) -> list[tuple[str, int]]:
@@ -57,8 +61,9 @@ class Source:
         """Rows of a part from one on, a few at a time."""
         rows = self.splits[split].shard(self.n_parts(split), part).with_format("arrow")
         schema = self.splits[split].features.arrow_schema
-        for table in (rows.skip(n_skipped) if n_skipped else rows).iter(n_at_once):
-            yield table_cast(table, schema)  # in WebDataset, columns come in the order of each sample's files
+        # Samples of WebDataset have their columns in an order of their own each, by which `datasets` cannot join them.
+        for table in (rows.skip(n_skipped) if n_skipped else rows).iter(n_at_once if self.in_tables else 1):
+            yield table_cast(table, schema)
 
     def empty(self) -> pa.Table:
         """No rows."""
@@ -102,16 +107,17 @@ def open_source(
     features = next(iter(chosen.values())).features
     audio_column = _audio_column(name, features, audio_column)
     chosen = {split: rows.cast_column(audio_column, Audio(decode=False)) for split, rows in chosen.items()}
-    known = builder.info.splits or {}
+    files = {split: builder.config.data_files[split] for split in chosen}
     return Source(
         name=name,
         splits=chosen,
         audio_column=audio_column,
         commit=commit,
-        files=_fingerprint({split: builder.config.data_files[split] for split in chosen}),
+        files=_fingerprint(files),
         config=builder.config.name,
         features=features,
-        n_rows={split: known[split].num_examples for split in chosen if split in known},
+        in_tables=isinstance(builder, datasets.ArrowBasedBuilder),
+        n_rows=_count(builder, files),
     )
 
 
@@ -164,6 +170,14 @@ def _audio_column(name: str, features: Features, wanted: str | None) -> str:
             f"the column {wanted} of {name} holds {features[wanted]}, not audio: choose another --audio-column"
         )
     return wanted
+
+
+def _count(builder: datasets.DatasetBuilder, files: DataFilesDict) -> dict[str, int]:
+    """Rows of each split, where card or files tell them at little cost."""
+    known = {split: info.num_examples for split, info in (builder.info.splits or {}).items() if split in files}
+    if not known and isinstance(builder, Parquet) and all(map(os.path.isfile, itertools.chain(*files.values()))):
+        return {split: sum(pq.read_metadata(path).num_rows for path in paths) for split, paths in files.items()}
+    return known
 
 
 def _fingerprint(files: DataFilesDict) -> str:

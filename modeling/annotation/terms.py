@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import shlex
-import sys
+from collections.abc import Sequence
 
 import torch
 
@@ -17,9 +17,14 @@ OPTIONS = {"source.commit": "--revision", "model.revision": "--model-revision", 
 
 
 def make_terms(
-    source: Source, model_name: str, model_revision: str | None, model: torch.nn.Module, settings: dict
+    source: Source,
+    model_name: str,
+    model_revision: str | None,
+    model: torch.nn.Module,
+    settings: dict,
+    arguments: Sequence[str],
 ) -> dict:
-    """Source, model and settings, as they are written into the result."""
+    """Source, model and settings, as they are written into the result, and the arguments of the command."""
     return {
         "source": {
             "name": without_password(source.name),
@@ -31,7 +36,7 @@ def make_terms(
         },
         "model": {"name": model_name, "revision": model_revision, "fingerprint": fingerprint(model)},
         "settings": settings,
-        "command": command(),
+        "command": without_password(shlex.join(["uv", "run", "-m", "modeling.annotate", *arguments])),
     }
 
 
@@ -84,11 +89,6 @@ def fingerprint(model: torch.nn.Module) -> str:
         config.pop(passing, None)
     digest.update(json.dumps(config, sort_keys=True, default=str).encode())
     return digest.hexdigest()[:16]
-
-
-def command() -> str:
-    """The command line, as it can be typed again."""
-    return without_password(shlex.join(["uv", "run", "-m", "modeling.annotate", *sys.argv[1:]]))
 
 
 def without_password(text: str) -> str:

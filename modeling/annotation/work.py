@@ -12,13 +12,14 @@ import pyarrow as pa
 from huggingface_hub import ModelCard
 from tqdm import tqdm
 
+from data_scripts.staging import Busy
 from modeling.annotation.card import CARD, write_card
 from modeling.annotation.columns import Columns, recordings, with_content
 from modeling.annotation.output import Output
 from modeling.annotation.shards import Account, Progress, Shard, ShardWriter
 from modeling.annotation.source import ROWS_AT_ONCE, Source
 from modeling.engine import Heard, Listener, listen
-from modeling.training.data import load_card
+from modeling.training.sources import load_card
 
 CHUNK_ROWS = 128  # rows that a worker hears at once
 CHUNK_BYTES = 16 << 20  # or less, where their recordings are large
@@ -82,14 +83,20 @@ def annotate(
     total = math.ceil(sum(source.n_rows.values()) / world_size) if len(source.n_rows) == len(source.splits) else None
     bar = tqdm(total=total, initial=min(n_done, total or n_done), unit="row", smoothing=0.05, disable=rank > 0)
     results = listen(chunks(source, progress, columns, rows_per_shard), listener, n_workers)
-    with bar:
-        for shard, of_shard in itertools.groupby(results, key=lambda result: result[0].shard):
-            try:
-                with output.writing(shard.name) as path:
-                    _write_shard(path, columns, of_shard, bar)
-            except PartError as error:
-                failed = True
-                report(f"{shard.split}, part {shard.part}: cannot be read any further: {error}")
+    try:
+        with bar:
+            for shard, of_shard in itertools.groupby(results, key=lambda result: result[0].shard):
+                try:
+                    with output.writing(shard.name) as path:
+                        _write_shard(path, columns, of_shard, bar)
+                except Busy as error:
+                    report(f"{shard.name} is left to another process: {error}")
+                except PartError as error:
+                    failed = True
+                    report(f"{shard.split}, part {shard.part}: cannot be read any further: {error}")
+    except KeyboardInterrupt:
+        output.flush()  # what is finished is to be there
+        raise
     output.flush()
     return not failed
 

@@ -11,7 +11,8 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.utils import is_tracing
 
-from .configuration_mel_cnn import MelCNNConfig
+from .checks_mel_cnn import check_amplitude, check_clips, check_input, check_recording, check_weights
+from .configuration_mel_cnn import UNCALIBRATED, MelCNNConfig
 from .layers_mel_cnn import (
     AttentiveStatisticsPooling,
     FlattenPooling,
@@ -21,7 +22,7 @@ from .layers_mel_cnn import (
     PowerSpectrogram,
     ResidualEncoder,
 )
-from .outputs_mel_cnn import MelCNNClassifierOutput, MelCNNModelOutput
+from .outputs_mel_cnn import MelCNNClassifierOutput, MelCNNModelOutput, classification_loss
 from .strangers_mel_cnn import Unlikeness, adapt_statistics
 from .streaming_mel_cnn import MelCNNStream
 from .tables_mel_cnn import csv_bytes, printable
@@ -30,13 +31,13 @@ ADAPTING_CLIPS = 30  # so many have as much of a say in the statistics of an ada
 
 
 class MelCNNPreTrainedModel(PreTrainedModel):
-    """What both models share: configuration, initialisation, and a front end that stays in float32."""
+    """What both models share: configuration, initialisation, and what stays in float32."""
 
     config_class = MelCNNConfig
     base_model_prefix = "mel_cnn"
     main_input_name = "input_values"
     input_modalities = ("audio",)
-    _keep_in_fp32_modules_strict = ["log_mel"]
+    _keep_in_fp32_modules_strict = ["log_mel", "unlikeness"]
     _input_embed_layer = "log_mel"
     _keys_to_ignore_on_load_missing = [r"unlikeness\."]
     _no_split_modules = []
@@ -96,15 +97,17 @@ class MelCNNModel(MelCNNPreTrainedModel):
             `unlikeness` of shape `(batch,)`.
 
         Raises:
-            ValueError: A shape is wrong, a clip has no real sample, or the padding is on the left.
+            ValueError: A shape is wrong, a clip has no real sample, the padding is on the left, or a real sample is not finite
+                or far above full scale.
         """
-        _check_input(input_values, attention_mask)
+        check_input(input_values, attention_mask)
         if attention_mask is not None:
             # A clip alone has no padding; without a mask it takes a tenth less time.
             if not is_tracing(attention_mask) and attention_mask.all():
                 attention_mask = None
             else:
-                input_values = input_values * attention_mask
+                input_values = input_values.masked_fill(attention_mask == 0, 0.0)  # whatever stands there, NaN included
+        check_amplitude(input_values)
         spectrogram, frame_mask = self.log_mel(input_values, attention_mask)
         hidden_states = self.encoder(spectrogram.to(self.dtype), frame_mask)
         pooled = self.pooling(*hidden_states[-1])
@@ -114,7 +117,7 @@ class MelCNNModel(MelCNNPreTrainedModel):
             hidden_states=tuple(state for state, _ in hidden_states)
             if _or_config(output_hidden_states, self.config.output_hidden_states)
             else None,
-            unlikeness=self.unlikeness(*hidden_states[0]),
+            unlikeness=self.unlikeness(hidden_states[0][0].detach(), hidden_states[0][1]),
         )
         return outputs if _or_config(return_dict, self.config.return_dict) else outputs.to_tuple()
 
@@ -131,6 +134,23 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(self.mel_cnn.pooling.embedding_size, config.num_labels)
         self.post_init()
+
+    @classmethod
+    def from_pretrained(cls, *args, output_loading_info: bool = False, **kwargs):
+        """As in [`PreTrainedModel`]. A new head is not calibrated: it does not keep the temperature and threshold of the old.
+
+        Raises:
+            ValueError: Weights are NaN or infinite.
+        """
+        model, info = super().from_pretrained(*args, output_loading_info=True, **kwargs)
+        replaced = {
+            *info["missing_keys"],
+            *(key if isinstance(key, str) else key[0] for key in info["mismatched_keys"]),
+        }
+        if any(key.startswith("classifier.") for key in replaced):
+            model.config.update({name: kwargs.get(name, value) for name, value in UNCALIBRATED.items()})
+        check_weights(model)
+        return (model, info) if output_loading_info else model
 
     def forward(
         self,
@@ -156,7 +176,7 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
             input_values, attention_mask, output_hidden_states=output_hidden_states, return_dict=True
         )
         logits = self.classifier(self.dropout(outputs.pooler_output)) / self._temperature(outputs.unlikeness)
-        loss = None if labels is None else self._loss(logits.float(), labels)
+        loss = None if labels is None else classification_loss(self.config, logits.float(), labels)
         output = MelCNNClassifierOutput(
             loss=loss,
             logits=logits,
@@ -171,17 +191,6 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
         excess = (unlikeness - 1).clamp(0, 1)[:, None].to(self.dtype)
         return self.config.calibration_temperature * (1 + self.config.unlike_temperature * excess)
 
-    def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        problem_type = self.config.problem_type
-        if problem_type is None:
-            by_dtype = "multi_label_classification" if labels.is_floating_point() else "single_label_classification"
-            problem_type = "regression" if self.config.num_labels == 1 else by_dtype
-        if problem_type == "regression":
-            return F.mse_loss(logits.view_as(labels), labels.to(logits.dtype))
-        if problem_type == "multi_label_classification":
-            return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
-        return F.cross_entropy(logits, labels)
-
     def adapt(self, waveforms: Sequence[torch.Tensor | np.ndarray]) -> "MelCNNForAudioClassification":
         """A model that is used to a voice or a place, by some clips of it, whatever they express; this one stays as it is.
 
@@ -195,12 +204,7 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
             ValueError: A waveform has another shape, no sample, or samples that are not finite.
         """
         waveforms = [torch.as_tensor(waveform, dtype=torch.float32) for waveform in waveforms]
-        for number, waveform in enumerate(waveforms):
-            if waveform.ndim != 1 or len(waveform) == 0 or not waveform.isfinite().all():
-                raise ValueError(
-                    f"Clip {number} of {len(waveforms)} has shape {tuple(waveform.shape)}; mono waveforms of shape (n_samples,) with at "
-                    "least 1 sample, all of them finite, are needed: read them with the feature extractor."
-                )
+        check_clips(waveforms)
         adapted = copy.deepcopy(self)
         if waveforms:
             share = len(waveforms) / (len(waveforms) + ADAPTING_CLIPS)
@@ -224,12 +228,11 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
             Start and end of every window in seconds `(n_windows, 2)`, and its probabilities `(n_windows, num_labels)`.
 
         Raises:
-            ValueError: `window` or `hop` is shorter than one sample.
+            ValueError: `window` or `hop` is not finite or shorter than one sample, or the waveform is not one of mono sound.
         """
         waveform = torch.as_tensor(waveform)
+        check_recording(waveform, window, hop, self.config.sampling_rate)
         window_length, hop_length = (round(seconds * self.config.sampling_rate) for seconds in (window, hop))
-        if min(window_length, hop_length) < 1:
-            raise ValueError(f"window is {window} s and hop {hop} s; both must be at least one sample long.")
         n_hops = -(-max(len(waveform) - window_length, 0) // hop_length)
         window_length = min(window_length, len(waveform))
         starts = (torch.arange(n_hops + 1) * hop_length).clamp(max=len(waveform) - window_length)
@@ -279,30 +282,6 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
         evidence = F.interpolate(evidence, (self.config.n_mels, n_heard), mode="bilinear").squeeze(1)
         evidence = F.pad(evidence, (0, n_frames - n_heard))
         return evidence / evidence.amax((1, 2), keepdim=True).clamp(min=torch.finfo(evidence.dtype).tiny)
-
-
-def _check_input(input_values: torch.Tensor, attention_mask: torch.Tensor | None) -> None:
-    if input_values.ndim != 2 or input_values.shape[1] == 0 or not input_values.is_floating_point():
-        raise ValueError(
-            f"input_values is {input_values.dtype} of shape {tuple(input_values.shape)}, but floating-point waveforms of "
-            "shape (batch, n_samples) with at least 1 sample are needed: use the feature extractor."
-        )
-    if attention_mask is None:
-        return
-    if attention_mask.shape != input_values.shape:
-        raise ValueError(
-            f"attention_mask has shape {tuple(attention_mask.shape)}, input_values {tuple(input_values.shape)}; "
-            "they must agree: use the mask that the feature extractor returned with these values."
-        )
-    if is_tracing(attention_mask):
-        return
-    real = attention_mask.bool()
-    bad = ~real[:, 0] | (real[:, 1:] & ~real[:, :-1]).any(-1)
-    if bad.any():
-        raise ValueError(
-            f"{int(bad.sum())} of {len(bad)} clips have a mask of 0 before a 1, or no 1 at all: they are empty or padded "
-            'on the left. Drop empty clips and pad on the right (padding_side="right").'
-        )
 
 
 def _or_config(value: bool | None, default: bool) -> bool:

@@ -138,7 +138,7 @@ class MelCNNStream:
         outputs = self.model(torch.from_numpy(waveform)[None].to(self.model.device), return_dict=True)
         unlikeness = outputs.get("unlikeness")
         probabilities = outputs.logits[0].float().softmax(-1).cpu()
-        return StreamAnswer(start, end, probabilities, None if unlikeness is None else unlikeness[0].item())
+        return StreamAnswer(start, end, probabilities, None if unlikeness is None else unlikeness[0].item() or None)
 
 
 def _levels(waveform: np.ndarray, sampling_rate: float) -> np.ndarray:

@@ -27,6 +27,33 @@ def newest_whole(directory: Path, report: Callable[[str], None] = say) -> Path |
     return None
 
 
+def check_labels(output_dir: Path, resume: str | None, label_names: list[str]) -> None:
+    """Refuses to go on with a run that learned other labels.
+
+    Args:
+        output_dir: Of the run.
+        resume: `--resume_from_checkpoint`: a checkpoint, or True for the latest in `output_dir`.
+        label_names: Of the dataset.
+
+    Raises:
+        ValueError: With both labels.
+    """
+    if resume is None:
+        return
+    folders = output_dir.glob("**/checkpoint-*") if resume.lower() == "true" else [Path(resume)]
+    for file in (folder / "config.json" for folder in folders):
+        try:
+            labels = list(json.loads(file.read_text())["id2label"].values())
+        except (OSError, ValueError, KeyError, AttributeError):
+            continue  # not whole, which is said where it is gone on from
+        if labels != label_names:
+            raise ValueError(
+                f"--resume_from_checkpoint: {file.parent} has {len(labels)} labels ({', '.join(map(str, labels))}), the dataset "
+                f"{len(label_names)} ({', '.join(label_names)}): name the dataset that it was trained on, or start again by "
+                "--overwrite_output_dir."
+            )
+
+
 def problem_of(checkpoint: Path) -> str | None:
     """Why a checkpoint cannot be gone on from; None where it is whole.
 

@@ -2,20 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from datasets import Audio, ClassLabel, Dataset, DatasetDict, load_dataset
-from datasets.data_files import SPLIT_KEYWORDS
-from huggingface_hub import DatasetCard
-from huggingface_hub.errors import LocalEntryNotFoundError, RemoteEntryNotFoundError
+from datasets import Audio, ClassLabel, Dataset, DatasetDict, List, Value
 
-from modeling.recording_mel_cnn import read_recording
-from modeling.recordings import is_audio_name, walk_files
-
-SPLIT_FOLDERS = {name: str(split) for split, names in SPLIT_KEYWORDS.items() for name in names}  # such as val and dev
+from modeling.recording_mel_cnn import Recording, read_recording
+from modeling.training.sources import load_splits
 
 
 @dataclass
@@ -25,7 +19,8 @@ class DataArguments:
     dataset_name: str | None = field(
         default=None,
         metadata={
-            "help": "Dataset on disk or on the Hub, or a folder with one sub-folder of audio per class. Without it, a synthetic demo corpus is made."
+            "help": "Folder with one sub-folder of audio per class; table (.csv, .tsv, .jsonl) of paths and labels; dataset on "
+            "disk or on the Hub. Without it, a synthetic demo corpus is made."
         },
     )
     dataset_config_name: str | None = field(default=None, metadata={"help": "Configuration, such as crema_d."})
@@ -53,85 +48,93 @@ class DataArguments:
     max_length_seconds: float = field(default=2.0, metadata={"help": "Longer clips are cropped at random in training."})
 
 
-def load(arguments: DataArguments, label_names: list[str] | None = None) -> DatasetDict:
+def load(
+    arguments: DataArguments, label_names: list[str] | None = None, report: Callable[[str], None] = print
+) -> DatasetDict:
     """Loads all splits, undecoded, with labels as a `ClassLabel` in the order of `label_names` where it is given.
 
+    Args:
+        arguments: `speaker_column_name` is set where it is absent and there is a speaker_id.
+        label_names: The labels of a model.
+        report: Told what was left out and why.
+
     Raises:
-        ValueError: A column is missing, a label is null or not one of `label_names`, or a folder's classes are unclear.
+        ValueError: A column is missing or of another kind, a label is missing or not one of `label_names`, there is one class
+            only, or `load_splits` says why not.
     """
-    if is_folder_of_classes(Path(arguments.dataset_name)):
-        splits = _load_folder_of_classes(Path(arguments.dataset_name))
-    else:
-        splits = load_dataset(arguments.dataset_name, arguments.dataset_config_name)
+    name = arguments.dataset_name
+    splits = load_splits(name, arguments.dataset_config_name, arguments.audio_column_name, report)
     columns = next(iter(splits.values())).column_names
     for option in ("audio_column_name", "label_column_name", "speaker_column_name"):
-        name = getattr(arguments, option)
-        if name is not None and name not in columns:
-            raise ValueError(
-                f"--{option} {name}: {arguments.dataset_name} has no such column. Choose one of {', '.join(columns)}."
-            )
+        wanted = getattr(arguments, option)
+        if wanted is not None and wanted not in columns:
+            raise ValueError(f"--{option} {wanted}: {name} has no such column. Choose one of {', '.join(columns)}.")
     if arguments.speaker_column_name is None and "speaker_id" in columns:
         arguments.speaker_column_name = "speaker_id"
-    splits = splits.cast_column(arguments.audio_column_name, Audio(decode=False))
-    return _with_labels(splits, arguments.label_column_name, label_names)
+    return _with_labels(_undecoded(splits, arguments), arguments.label_column_name, label_names)
 
 
-def load_card(dataset_name: str) -> dict:
-    """The metadata of a dataset's card, on disk or on the Hub; {} without one.
-
-    Raises:
-        ValueError: The Hub is out of reach, so that nobody knows whether there is one.
-    """
-    if Path(dataset_name).is_dir():
-        card = Path(dataset_name, "README.md")
-        return DatasetCard.load(card).data.to_dict() if card.is_file() else {}
-    try:
-        return DatasetCard.load(dataset_name).data.to_dict()
-    except RemoteEntryNotFoundError:
-        return {}
-    except LocalEntryNotFoundError as error:
-        raise ValueError(
-            f"--dataset_name {dataset_name}: its card, which states its licence, is not in the Hub's cache, and the Hub is "
-            "out of reach. Go online once, or name a copy of the dataset on disk."
-        ) from error
-
-
-def is_folder_of_classes(folder: Path) -> bool:
-    """Whether a folder holds nothing but folders of audio, one for each class, or train/validation/test of them."""
-    files = list(walk_files(folder)) if folder.is_dir() else []
-    return bool(files) and all(is_audio_name(path.name) and path.parent != folder for path in files)
-
-
-def _load_folder_of_classes(folder: Path) -> DatasetDict:
-    """What `load_dataset("audiofolder")` gives, which would need torchcodec and FFmpeg even to list the files."""
-    splits = {}
-    for path in sorted(walk_files(folder)):
-        *above, label, _ = path.relative_to(folder).parts
-        if len(above) > 1 or above and above[0] not in SPLIT_FOLDERS:
+def _undecoded(splits: DatasetDict, arguments: DataArguments) -> DatasetDict:
+    """The splits with an audio column that `read_recording` takes row by row."""
+    column = arguments.audio_column_name
+    features = next(iter(splits.values())).features
+    feature = features[column]
+    if isinstance(feature, dict) and ("array" in feature or {"bytes", "path"} <= set(feature)):
+        return splits
+    if isinstance(feature, List) and getattr(feature.feature, "dtype", "").startswith("float"):
+        if "sampling_rate" not in features:
             raise ValueError(
-                f"{path} lies {len(above) + 1} folders deep, so its class is unclear: one sub-folder of audio per class is "
-                f"needed, in {folder} itself or in its train, validation and test."
+                f"--audio_column_name {column} holds arrays, and no column says at which rate: add a column sampling_rate, in Hz."
             )
-        rows = splits.setdefault(SPLIT_FOLDERS[above[0]] if above else "train", {"audio": [], "label": []})
-        rows["audio"].append(str(path))
-        rows["label"].append(label)
-    return DatasetDict({split: Dataset.from_dict(rows) for split, rows in splits.items()})
+        return splits
+    if not isinstance(feature, Audio) and getattr(feature, "dtype", "") not in (
+        "string",
+        "large_string",
+        "binary",
+        "null",
+    ):
+        raise ValueError(
+            f"--audio_column_name {column} holds {_kind(feature)}, no recordings. Choose one of {', '.join(features)}."
+        )
+    return splits.cast_column(column, Audio(decode=False))
+
+
+def _kind(feature) -> str:
+    return getattr(feature, "dtype", type(feature).__name__).lower()
 
 
 def _with_labels(splits: DatasetDict, column: str, label_names: list[str] | None) -> DatasetDict:
-    for name, split in splits.items():
-        n_unlabelled = list(split[column]).count(None)
-        if n_unlabelled:
-            raise ValueError(
-                f"{n_unlabelled} of {len(split)} clips of the split {name} have no {column}: label them or leave them out."
-            )
     feature = next(iter(splits.values())).features[column]
-    if isinstance(feature, ClassLabel):
+    is_class = isinstance(feature, ClassLabel)
+    if not is_class and not (isinstance(feature, Value) and not feature.dtype.startswith(("float", "double"))):
+        raise ValueError(
+            f"--label_column_name {column} holds {_kind(feature)}, but one class a clip is needed, as a name or a number. "
+            "Choose another column, or make one."
+        )
+    unlabelled = []
+    for name, split in splits.items():
+        known = range(len(feature.names)) if is_class else None
+        missing = sum(value is None or (is_class and value not in known) for value in split[column])
+        if missing:
+            unlabelled.append(f"{missing} of {len(split)} clips of the split {name}")
+    if unlabelled:
+        raise ValueError(
+            f"{' and '.join(unlabelled)} have no {column} (null, or the -1 of hidden labels): label them or leave them out."
+        )
+    if is_class:
+        occurring = {feature.names[index] for split in splits.values() for index in split.unique(column)}
         found = feature.names
-        if label_names in (None, found):
-            return splits
     else:
-        found = sorted({str(value) for split in splits.values() for value in split.unique(column)})
+        occurring = {str(value) for split in splits.values() for value in split.unique(column)}
+        found = sorted(occurring)
+    if label_names is None and len(occurring) < 2:
+        n_clips = sum(map(len, splits.values()))
+        raise ValueError(
+            f"All {n_clips} clips have the one {column} {', '.join(occurring)}; at least 2 are needed to be told apart. Add clips "
+            "of another, or choose another --label_column_name."
+        )
+    if is_class and label_names in (None, found):
+        return splits
     target = ClassLabel(names=label_names or found)
     unknown = [name for name in found if name not in target.names]
     if unknown:
@@ -141,7 +144,7 @@ def _with_labels(splits: DatasetDict, column: str, label_names: list[str] | None
         )
 
     def to_index(value):
-        return target.str2int(feature.int2str(value) if isinstance(feature, ClassLabel) else str(value))
+        return target.str2int(feature.int2str(value) if is_class else str(value))
 
     for name, split in splits.items():
         indices = [to_index(value) for value in split[column]]
@@ -161,6 +164,39 @@ def own_labels(splits: DatasetDict, arguments: DataArguments) -> dict[str, list[
 def column(data: Dataset, name: str | None, default=None) -> list:
     """A column's values, or the default for every row where there is no such column."""
     return list(data[name]) if name in data.column_names else [default] * len(data)
+
+
+class Recordings:
+    """The recordings of a split, to be read row by row.
+
+    Args:
+        data: Undecoded rows.
+        arguments: `audio_column_name` says where they are.
+    """
+
+    def __init__(self, data: Dataset, arguments: DataArguments):
+        self.column = arguments.audio_column_name
+        rate = [name for name in ("sampling_rate",) if name in data.column_names and name != self.column]
+        self.rows = data.select_columns([self.column, *rate]).with_format(None)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def source(self, index: int) -> dict | None:
+        """What `read_recording` takes."""
+        row = self.rows[index]
+        audio = row[self.column]
+        return {"array": audio, "sampling_rate": row["sampling_rate"]} if isinstance(audio, list) else audio
+
+    def name(self, index: int) -> str:
+        """The file of one, or its row where it has none of its own."""
+        source = self.source(index) or {}
+        path = source.get("path")
+        return f"row {index}" if not path else path if source.get("bytes") is None else f"row {index} ({path})"
+
+    def read(self, index: int, sampling_rate: float) -> Recording:
+        """Reads one; messages name it."""
+        return read_recording(self.source(index), sampling_rate, name=self.name(index))
 
 
 class Draw(NamedTuple):
@@ -193,8 +229,7 @@ class Clips(torch.utils.data.Dataset):
         transform: Callable[[np.ndarray, int], np.ndarray] | None = None,
         sentences: list[int] | None = None,
     ):
-        self.audio = data.select_columns([arguments.audio_column_name]).with_format(None)
-        self.audio_column_name = arguments.audio_column_name
+        self.audio = Recordings(data, arguments)
         self.labels = list(data[arguments.label_column_name])
         self.speakers = column(data, arguments.speaker_column_name)
         self.sampling_rate, self.max_length, self.transform = sampling_rate, max_length, transform
@@ -211,7 +246,7 @@ class Clips(torch.utils.data.Dataset):
             return self._clip(draw.index)
 
     def _clip(self, index: int) -> dict:
-        waveform = read_recording(self.audio[index][self.audio_column_name], self.sampling_rate).waveform
+        waveform = self.audio.read(index, self.sampling_rate).waveform
         if self.transform:
             waveform = self.transform(waveform, index)
         if self.max_length and len(waveform) > self.max_length:

@@ -186,4 +186,5 @@ def hears_new_voices(fold: Fold, speaker_column: str | None) -> bool:
     """Whether it is certain that no voice of the evaluation was trained on."""
     if speaker_column is None:
         return False
-    return set(fold.train[speaker_column]).isdisjoint(fold.evaluation[speaker_column])
+    trained, heard = set(fold.train[speaker_column]), set(fold.evaluation[speaker_column])
+    return trained.isdisjoint(heard) and None not in trained | heard  # whose voice is unknown may be anybody's

@@ -1,5 +1,6 @@
 """Clips to train on, and clips of voices that stay unheard, by the protocol that is asked for."""
 
+import warnings
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -61,7 +62,7 @@ def _official(splits: DatasetDict, arguments: DataArguments, seed: int) -> Fold:
     if "validation" in splits:
         validation = splits["validation"]
     else:
-        by_speaker = arguments.speaker_column_name is not None
+        by_speaker = any(name is not None for name in column(train, arguments.speaker_column_name))
         parts = _parts(train, arguments, HELD_OUT_SHARE, by_speaker, seed)
         validation, train = train.select(parts[0]), train.select(np.sort(np.concatenate(parts[1:])))
         if by_speaker:
@@ -99,11 +100,23 @@ def _leave_out(splits: DatasetDict, arguments: DataArguments, seed: int) -> Fold
 def _parts(data: Dataset, arguments: DataArguments, n_parts: int, by_speaker: bool, seed: int) -> list[np.ndarray]:
     """Indices of `n_parts` parts of equal make-up, in which no speaker is in two parts if they are made by speaker."""
     labels = data[arguments.label_column_name]
+    counts = Counter(labels)
+    rarest = min(counts, key=counts.get)
+    if counts[rarest] < 2:
+        name = data.features[arguments.label_column_name].names[rarest]
+        raise ValueError(
+            f"The class {name} has 1 clip, but 2 are needed, to train and to hold out: add clips of it, leave it out, or add a "
+            "validation split."
+        )
+    n_parts = min(n_parts, max(counts.values()))
     if not by_speaker:
-        return [part for _, part in StratifiedKFold(n_parts, shuffle=True, random_state=seed).split(labels, labels)]
+        return _divide(StratifiedKFold(n_parts, shuffle=True, random_state=seed), labels)
     if arguments.speaker_column_name is None:
         raise ValueError("--split_by speaker: the dataset has no speaker_id; name its column by --speaker_column_name.")
-    speakers = data[arguments.speaker_column_name]
+    # Whose voice is not known is nobody's: no two such clips need to stay together.
+    speakers = [
+        f"of clip {i}" if name is None else str(name) for i, name in enumerate(data[arguments.speaker_column_name])
+    ]
     n_parts = min(n_parts, len(set(speakers)))
     if n_parts < 2:
         raise ValueError(
@@ -113,8 +126,15 @@ def _parts(data: Dataset, arguments: DataArguments, n_parts: int, by_speaker: bo
     strata = [f"{corpus} {label}" for corpus, label in zip(column(data, "corpus"), labels, strict=True)]
     if max(Counter(strata).values()) < n_parts:  # too few clips for so fine a division
         strata = labels
-    splitter = StratifiedGroupKFold(n_parts, shuffle=True, random_state=seed)
-    return [part for _, part in splitter.split(strata, strata, speakers)]
+    return _divide(StratifiedGroupKFold(n_parts, shuffle=True, random_state=seed), strata, speakers)
+
+
+def _divide(
+    splitter: StratifiedKFold | StratifiedGroupKFold, strata: list, groups: list | None = None
+) -> list[np.ndarray]:
+    with warnings.catch_warnings():  # of classes with fewer clips than there are parts, which then miss it
+        warnings.simplefilter("ignore", UserWarning)
+        return [part for _, part in splitter.split(strata, strata, groups)]
 
 
 def _split(splits: DatasetDict, name: str) -> Dataset:

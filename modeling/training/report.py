@@ -118,6 +118,20 @@ def strangers_table(runs: dict[str, dict]) -> str:
     return "\n".join(lines)
 
 
+def draw_adaptation(curves: dict[str, dict[str, float]]) -> plt.Figure:
+    """UAR on corpora that were not trained on against the number of their clips that the model was adapted to."""
+    figure, axes = plt.subplots(figsize=(6, 3.5))
+    for corpus, curve in curves.items():
+        places = np.arange(len(curve))
+        axes.plot(places, list(curve.values()), marker="o", label=corpus)
+        axes.set_xticks(places, list(curve))
+    axes.set(xlabel="unlabelled clips of the corpus that the model was adapted to", ylabel="UAR among its own labels")
+    axes.set_ylim(0, 1)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, ncol=2)
+    return figure
+
+
 def draw_robustness(conditions: dict) -> plt.Figure:
     """Accuracy of each corpus under every condition, with intervals."""
     groups = [name for name in next(iter(conditions.values())) if name != "all"]

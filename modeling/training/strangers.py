@@ -9,6 +9,7 @@ from sklearn.covariance import LedoitWolf
 
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.strangers_mel_cnn import adapt_statistics
+from modeling.training.calibration import UNLIKE_TEMPERATURE
 from modeling.training.data import Clips
 
 STATISTICS_CLIPS = 400  # of which BatchNorm's statistics are taken
@@ -27,7 +28,10 @@ def use_clean_statistics(model: MelCNNForAudioClassification, clips: Clips, orde
 def measure_unlikeness(
     model: MelCNNForAudioClassification, clips: Clips, order: Iterable[int], validation: Clips
 ) -> None:
-    """Fits the model's `unlikeness` to training clips; its unit is what most validation clips stay below."""
+    """Fits the model's `unlikeness` to training clips; its unit is what most validation clips stay below.
+
+    From then on the model is less sure of what is unlike.
+    """
     unlikeness = model.mel_cnn.unlikeness
     known = _statistics(model, clips, islice(order, UNLIKENESS_CLIPS))
     covariance = LedoitWolf().fit(known).covariance_
@@ -36,6 +40,7 @@ def measure_unlikeness(
     distances = (new - unlikeness.mean.cpu()) @ unlikeness.whitening.cpu()
     unit = np.quantile(distances.norm(dim=1), SHARE_BELOW)
     unlikeness.fit(torch.from_numpy(known.mean(0)), torch.from_numpy(covariance), unit=max(unit, 1e-6))
+    model.config.unlike_temperature = UNLIKE_TEMPERATURE
 
 
 @torch.no_grad()

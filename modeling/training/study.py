@@ -28,11 +28,13 @@ from transformers import HfArgumentParser, TrainingArguments
 from data_scripts.staging import claim, whole_files
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training import report
-from modeling.training.data import DataArguments, column, load, load_card, own_labels
+from modeling.training.adapting import measure_adaptation
+from modeling.training.data import DataArguments, column, load, own_labels
 from modeling.training.evaluation import brief, name_of
 from modeling.training.folds import make_folds
 from modeling.training.model_card import write_card
 from modeling.training.robustness import measure_robustness
+from modeling.training.sources import load_card
 
 ROOT = Path(__file__).parents[2]
 PROTOCOLS = {
@@ -124,6 +126,15 @@ def study_robustness(model: MelCNNForAudioClassification, data_arguments: DataAr
     return measure_robustness(model, fold.validation, data_arguments, device, own_labels(splits, data_arguments))
 
 
+def study_adaptation(folder: Path, corpus: str, data_arguments: DataArguments) -> dict[str, float]:
+    """Measures what adapting is worth to the model of a run that left a corpus out."""
+    model = MelCNNForAudioClassification.from_pretrained(folder)
+    splits = load(data_arguments, list(model.config.id2label.values()))
+    device = TrainingArguments(per_device_eval_batch_size=32, report_to="none")
+    (fold,) = make_folds(splits, replace(data_arguments, leave_out=corpus), device.seed)
+    return measure_adaptation(model, fold.evaluation, data_arguments, device, own_labels(splits, data_arguments))
+
+
 def collect(
     arguments: StudyArguments, data_arguments: DataArguments, n_parameters: int, conditions: dict[str, dict] | None
 ) -> None:
@@ -133,6 +144,11 @@ def collect(
     for name in protocols(arguments):
         evaluation = json.loads((arguments.study_dir / name / "evaluation.json").read_text())
         study["protocols"][name] = {"protocol": evaluation["protocol"], **brief(evaluation)}
+        if name.startswith(WITHOUT):
+            corpus = name.removeprefix(WITHOUT)
+            study.setdefault("adaptation", {})[corpus] = study_adaptation(
+                arguments.study_dir / name, corpus, data_arguments
+            )
     if TEST in arguments.parts:
         study[TEST] = brief(json.loads((arguments.study_dir / TEST / "evaluation.json").read_text()))
     with whole_files(arguments.model_dir, last=found.name) as staging:
@@ -140,6 +156,10 @@ def collect(
             study["robustness"] = conditions
             figure = report.draw_robustness(study["robustness"])
             figure.savefig(staging / "robustness.png", dpi=120, bbox_inches="tight")
+            plt.close(figure)
+        if study.get("adaptation"):
+            figure = report.draw_adaptation(study["adaptation"])
+            figure.savefig(staging / "adaptation.png", dpi=120, bbox_inches="tight")
             plt.close(figure)
         (staging / found.name).write_text(json.dumps(study, indent=1) + "\n")
     evaluation = json.loads((arguments.model_dir / "evaluation.json").read_text())

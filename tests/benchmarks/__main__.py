@@ -9,6 +9,7 @@ from tests.benchmarks import (
     benchmark_front_end,
     benchmark_inference,
     benchmark_processes,
+    benchmark_streaming,
     benchmark_training,
 )
 
@@ -21,6 +22,7 @@ def main() -> None:
         benchmark_processes,
         benchmark_build,
         benchmark_annotate,
+        benchmark_streaming,
     ):
         print(f"## {benchmark.__doc__.splitlines()[0]}\n", flush=True)
         benchmark.main()

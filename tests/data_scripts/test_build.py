@@ -97,6 +97,16 @@ def test_a_damaged_clip_is_an_error_and_nothing_is_written(raw, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
 
 
+def test_all_damaged_clips_are_said_at_once_and_nothing_is_written(raw, tmp_path):
+    damaged = sorted(raw["ravdess"].rglob("*.wav"))[::7]
+    for path in damaged:
+        path.write_bytes(b"torn")
+    with pytest.raises(ValueError, match=f"{len(damaged)} things are wrong") as error:
+        build(raw, tmp_path / "out", allow_partial=True, report=lambda line: None)
+    assert all(f"{path} cannot be read as audio" in str(error.value) for path in damaged)
+    assert not (tmp_path / "out").exists()
+
+
 def test_no_corpus_at_all_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="--ravdess.*--emospeech"):
         build({}, tmp_path / "corpus")

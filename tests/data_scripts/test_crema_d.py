@@ -95,3 +95,11 @@ def test_the_repositorys_mp3_copies_give_way_to_its_wav_files(tmp_path):
     write_clip(tmp_path / "AudioMP3" / "1001_DFA_ANG_XX.mp3")
     only_mp3 = write_clip(tmp_path / "AudioMP3" / "1001_DFA_SAD_XX.mp3")
     assert [clip.path for clip in crema_d.records(tmp_path, lambda line: None)] == [wav, only_mp3]
+
+
+def test_the_clip_that_older_copies_name_otherwise_is_the_same_clip(tmp_path):
+    path = write_clip(tmp_path / "1040_ITH_SAD_X.wav")
+    (clip,) = crema_d.records(tmp_path, lambda line: None)
+    assert (clip.stem, clip.actor, clip.emotion, clip.path) == ("1040_ITH_SAD_XX", "1040", "sad", path)
+    (tmp_path / "1040_ITH_SAD_XX.wav").write_bytes(path.read_bytes())
+    assert len(crema_d.records(tmp_path, lambda line: None)) == 1

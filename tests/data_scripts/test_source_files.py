@@ -14,8 +14,8 @@ def test_any_depth_folder_name_and_case_of_suffix(tmp_path):
 
 
 def test_hidden_files_and_folders_are_left_out(tmp_path):
-    for name in ("a.wav", "._a.wav", "__MACOSX/._a.wav", ".cache/b.wav"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in ("a.wav", "._a.wav", "__MACOSX/a.wav", ".cache/b.wav", "x/.ipynb_checkpoints/c.wav", "Thumbs.db"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert [path.name for path in audio_files(tmp_path)] == ["a.wav"]
 
@@ -56,3 +56,24 @@ def test_two_different_files_of_one_clip_are_an_error_that_names_both(tmp_path):
     with pytest.raises(ValueError) as error:
         tess.records(tmp_path)
     assert str(wav) in str(error.value) and str(mp3) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["OAF_haze_neutral(1)", "OAF_haze_neutral (2)", "OAF_haze_neutral - Copy", "OAF_haze_neutral copy 2"]
+)
+def test_a_copy_by_its_name_is_skipped_beside_its_original_and_said(tmp_path, name):
+    path = write_clip(tmp_path / "OAF_haze_neutral.wav")
+    (tmp_path / f"{name}.wav").write_bytes(path.read_bytes())
+    lines = []
+    assert [clip.path for clip in tess.records(tmp_path, lines.append)] == [path]
+    assert lines == ["1 byte-identical copies of other files skipped"]
+    path.unlink()
+    assert [clip.stem for clip in tess.records(tmp_path, lines.append)] == ["OAF_haze_neutral"]
+
+
+def test_all_misnamed_files_are_said_at_once(tmp_path):
+    for name in ("OAF_haze", "XAF_back_sad", "notes"):
+        write_clip(tmp_path / f"{name}.wav")
+    with pytest.raises(ValueError) as error:
+        tess.records(tmp_path)
+    assert all(name in str(error.value) for name in ("OAF_haze.wav", "XAF_back_sad.wav", "notes.wav"))

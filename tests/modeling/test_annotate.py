@@ -3,11 +3,13 @@
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -160,6 +162,23 @@ def test_killed_processes_lose_nothing(source, model, result, tmp_path):
     assert not [path for path in output.rglob(".*") if "building" in path.name]
 
 
+def test_a_shard_that_another_process_is_writing_is_left_to_it(source, model, result, tmp_path, capsys):
+    output = shutil.copytree(result, tmp_path / "out")
+    first, second, *_ = sorted(output.glob("data/*.parquet"))
+    first.unlink()
+    second.unlink()
+    code = f"import time; from pathlib import Path; from data_scripts.staging import claim\nwith claim(Path({str(first)!r})): print(flush=True); time.sleep(99)"
+    holder = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE)
+    holder.stdout.readline()
+    try:
+        assert run(source, output, model, "--dtype", "float32", "--embeddings") == 0
+    finally:
+        holder.kill()
+        holder.wait()
+    assert second.exists() and not first.exists()
+    assert "is left to another process" in capsys.readouterr().err
+
+
 def test_another_model_or_source_is_refused_with_both(source, model, result, tmp_path):
     options = ("--dtype", "float32", "--embeddings")
     there = json.loads((result / "annotation.json").read_text())
@@ -216,8 +235,7 @@ def test_a_broken_file_does_not_stop_the_others(source, model, tmp_path, capsys)
     broken = shutil.copytree(source, tmp_path / "broken")
     path = broken / "data" / "train-00000-of-00003.parquet"
     content = path.read_bytes()
-    middle = len(content) // 2
-    path.write_bytes(content[:middle] + bytes(5_000) + content[middle + 5_000 :])
+    path.write_bytes(content[:4] + bytes(200) + content[204:])
     assert run(broken, tmp_path / "out", model) == 1
     assert "train, part 0: cannot be read any further" in capsys.readouterr().err
     assert any(name.startswith("train-00001") for name in digests(tmp_path / "out"))
@@ -233,3 +251,19 @@ def test_a_worker_that_is_killed_is_said(source, model, tmp_path, monkeypatch):
 def test_an_interrupted_command_says_how_to_go_on(source, model, tmp_path, monkeypatch):
     monkeypatch.setattr(work.ShardWriter, "close", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
     assert "the same command goes on" in run(source, tmp_path / "out", model)
+
+
+def test_the_script_lists_what_it_needs():
+    """For `hf jobs uv run`, which knows this file and a mounted folder; what it lists is what the project lists."""
+    header = re.search(r"^# /// script$(.+?)^# ///$", Path(script.__file__).read_text(), re.MULTILINE | re.DOTALL)[1]
+    listed = tomllib.loads(re.sub("^# ?", "", header, flags=re.MULTILINE))["dependencies"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert set(listed) < set(project)
+    names = {re.match(r"[\w-]+", entry)[0] for entry in project} - {re.match(r"[\w-]+", entry)[0] for entry in listed}
+    blocked = [
+        {"scikit-learn": "sklearn"}.get(name, name) for name in sorted(names - {"pandas", "urllib3", "requests"})
+    ]
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({blocked})); import runpy; runpy.run_path({script.__file__!r})"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd="/", env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)

@@ -54,6 +54,7 @@ def test_missing_or_wrong_rate_is_refused(extractor, rate):
         (1e4 * voice(0.1), ["peak", "1.0", "32768"]),
         (np.array([1e300, 0.0]), ["1e+300", "1.0"]),
         ("clip.wav", ["()"]),
+        ([[0.1, 0.2], [0.1, [0.2]]], ["differ in length or kind"]),
     ],
 )
 def test_bad_audio_is_refused_with_fact_and_remedy(extractor, speech, facts):
@@ -61,6 +62,20 @@ def test_bad_audio_is_refused_with_fact_and_remedy(extractor, speech, facts):
         extractor(speech, sampling_rate=RATE)
     for fact in facts:
         assert fact in str(error.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_tensors_in_any_precision_with_gradients(extractor, dtype):
+    speech = torch.from_numpy(voice(0.1)).to(dtype).requires_grad_()
+    for batch in (speech, [speech], speech[None]):
+        values = extractor(batch, sampling_rate=RATE, return_tensors="np")["input_values"]
+        assert values.dtype == np.float32
+        np.testing.assert_allclose(values[0], voice(0.1), atol=0.01)
+
+
+def test_padding_to_a_multiple_of_nothing_is_refused(extractor):
+    with pytest.raises(ValueError, match="pad_to_multiple_of is 0"):
+        extractor(voice(0.1), sampling_rate=RATE, pad_to_multiple_of=0)
 
 
 def test_misspelt_argument_is_refused(extractor):

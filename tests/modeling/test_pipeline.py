@@ -115,7 +115,7 @@ def test_new_labels_show(folder, tmp_path):
     )
     tuned.save_pretrained(tmp_path)
     shutil.copy(folder / "preprocessor_config.json", tmp_path)
-    for part in ("feature_extraction", "recording", "decoding"):
+    for part in ("feature_extraction", "recording", "decoding", "speech"):
         shutil.copy(folder / f"{part}_mel_cnn.py", tmp_path)
     rows = pipeline("audio-classification", model=str(tmp_path), trust_remote_code=True)(voice(0.5))
     assert {row["label"] for row in rows} == set(names.values())

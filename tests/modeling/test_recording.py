@@ -2,7 +2,6 @@
 
 import io
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import soundfile
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
 from modeling.recording_mel_cnn import MOST_CHANNELS, read_recording
 from tests.modeling.tiny import voice
+from tests.plain_words import assert_plain
 
 ROOT = Path(__file__).parents[2]
 RATE = 16_000
@@ -220,9 +220,7 @@ def test_a_refusal_names_file_fact_and_remedy_and_no_library(ffmpeg, form, tmp_p
             MelCNNFeatureExtractor().read(source, longest=60, name=str(path) if form == "bytes" else None)
         message = str(error.value)
         assert message.startswith(f"{name}.wav ") and message.endswith((".", "32768.", "repository that it is from."))
-        assert not re.search(
-            r"0x[0-9a-f]{6}|Traceback|/src/|\.c\b|\.cpp|sndfile|Error|errno|object at|/tmp", message
-        ), message
+        assert_plain(message)
     assert "Traceback" not in capfd.readouterr().err
 
 

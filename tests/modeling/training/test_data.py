@@ -1,13 +1,11 @@
 """Columns, labels and decoding."""
 
-import huggingface_hub.constants
 import numpy as np
 import pytest
 import soundfile
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
-from huggingface_hub import HfApi
 
-from modeling.training.data import Clips, DataArguments, load, load_card, own_labels
+from modeling.training.data import Clips, DataArguments, load, own_labels
 
 
 def arguments(**options) -> DataArguments:
@@ -79,28 +77,6 @@ def test_folders_of_splits_are_known_by_their_usual_names_and_clutter_is_passed_
     splits = load(arguments(dataset_name=str(tmp_path), label_column_name="label", speaker_column_name=None))
     assert {name: len(split) for name, split in splits.items()} == {"train": 2, "validation": 1}
     assert splits["validation"].features["label"].names == ["high", "low"]
-
-
-def test_folders_within_classes_are_refused(tmp_path):
-    (tmp_path / "angry/anna").mkdir(parents=True)
-    soundfile.write(tmp_path / "angry/anna/1.wav", np.zeros(8), 16_000)
-    with pytest.raises(ValueError, match=r"anna.1\.wav lies 2 folders deep, so its class is unclear"):
-        load(arguments(dataset_name=str(tmp_path), label_column_name="label", speaker_column_name=None))
-
-
-def test_a_card_out_of_reach_is_not_taken_for_none(hub_with_cache, monkeypatch):
-    api = HfApi()
-    api.create_repo("alice/corpus", repo_type="dataset")
-    assert load_card("alice/corpus") == {}
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(ValueError, match=r"alice/corpus: its card, .* out of reach"):
-        load_card("alice/corpus")
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    card = b"---\nlicense: odbl\n---\n"
-    api.upload_file(path_or_fileobj=card, path_in_repo="README.md", repo_id="alice/corpus", repo_type="dataset")
-    assert load_card("alice/corpus") == {"license": "odbl"}
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    assert load_card("alice/corpus") == {"license": "odbl"}  # from the cache
 
 
 def test_long_clips_are_cropped_in_training_only(audio_folder):

@@ -4,6 +4,7 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from modeling.training.data import DataArguments
+from modeling.training.evaluation import hears_new_voices
 from modeling.training.folds import make_folds
 
 
@@ -118,3 +119,31 @@ def test_more_folds_than_speakers_are_an_error():
         make_folds(dataset(), arguments(split_by="speaker", folds=11), seed=0)
     with pytest.raises(ValueError, match="make 2 parts, but 3 are needed"):
         make_folds(dataset(n_speakers=2, splits=("train",)), arguments(split_by="speaker"), seed=0)
+
+
+def own(labels: list[int], speakers: list[str | None]) -> DatasetDict:
+    features = Features({"emotion": ClassLabel(names=["a", "b"]), "speaker_id": Value("string")})
+    return DatasetDict(train=Dataset.from_dict({"emotion": labels, "speaker_id": speakers}, features=features))
+
+
+def test_a_null_is_nobodys_voice():
+    """With and without a validation split; and what is unknown is not called unheard."""
+    splits = own([0, 1] * 10, (["anna", "ben", None, "cleo"] * 5))
+    arguments = DataArguments(dataset_name="x", speaker_column_name="speaker_id")
+    (fold,) = make_folds(splits, arguments, seed=0)
+    known = [{name for name in part["speaker_id"] if name} for part in (fold.train, fold.validation)]
+    assert not known[0] & known[1] and len(fold.train) + len(fold.validation) == 20
+    assert not hears_new_voices(fold, "speaker_id")
+    (fold,) = make_folds(
+        DatasetDict(train=splits["train"], validation=splits["train"].select([0, 1])), arguments, seed=0
+    )
+    assert len(fold.validation) == 2
+
+
+@pytest.mark.parametrize("speakers", [None, "speaker_id"])
+def test_few_clips_of_a_class_are_enough_or_refused_in_words(speakers):
+    arguments = DataArguments(dataset_name="x", speaker_column_name=speakers)
+    (fold,) = make_folds(own([0, 0, 1, 1], ["anna", "ben", "anna", "ben"]), arguments, seed=0)
+    assert set(fold.train["emotion"]) == set(fold.validation["emotion"]) == {0, 1}
+    with pytest.raises(ValueError, match="The class b has 1 clip, but 2 are needed"):
+        make_folds(own([0, 0, 0, 1], ["anna", "ben", "anna", "ben"]), arguments, seed=0)

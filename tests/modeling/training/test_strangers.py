@@ -1,0 +1,52 @@
+"""What a trained model is told of its training data."""
+
+import io
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from datasets import ClassLabel, Dataset
+
+from modeling.training.calibration import UNLIKE_TEMPERATURE
+from modeling.training.data import Clips, DataArguments
+from modeling.training.strangers import measure_unlikeness, use_clean_statistics
+from tests.modeling.tiny import tiny_model, voice
+
+RATE = 16_000
+
+
+def clips(seeds: range, noise: float = 0.0) -> Clips:
+    rows = []
+    for seed in seeds:
+        hiss = noise * np.random.default_rng(seed).standard_normal(RATE // 2)
+        file = io.BytesIO()
+        soundfile.write(file, voice(0.5, seed=seed) + hiss, RATE, format="WAV", subtype="FLOAT")
+        rows.append({"audio": {"bytes": file.getvalue(), "path": f"{seed}.wav"}, "emotion": seed % 2})
+    data = Dataset.from_list(rows).cast_column("emotion", ClassLabel(names=["neutral", "happy"]))
+    return Clips(data, DataArguments(dataset_name="made up"), RATE)
+
+
+def unlikeness(model, heard: Clips) -> np.ndarray:
+    with torch.no_grad():
+        return np.concatenate([model(torch.from_numpy(clip["input_values"])[None]).unlikeness for clip in heard])
+
+
+def test_clean_statistics_are_those_of_the_clips():
+    model = tiny_model()
+    norm = model.mel_cnn.encoder.stem[1]
+    model.train()
+    seen = []
+    norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
+    use_clean_statistics(model, clips(range(6)), range(6))
+    assert norm.training and norm.momentum == 0.1
+    torch.testing.assert_close(norm.running_mean, torch.cat(seen).mean((0, 2, 3)), atol=1e-5, rtol=1e-4)
+
+
+def test_most_new_voices_are_below_one_and_another_microphone_is_above():
+    model = tiny_model()
+    measure_unlikeness(model, clips(range(40)), range(40), clips(range(40, 60)))
+    assert model.config.unlike_temperature == UNLIKE_TEMPERATURE
+    known = unlikeness(model, clips(range(40, 60)))
+    assert np.mean(known < 1) == pytest.approx(0.95, abs=0.001)
+    assert np.median(unlikeness(model, clips(range(60, 70), noise=0.1))) > 2
