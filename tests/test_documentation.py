@@ -22,7 +22,7 @@ PAGES = [ROOT / name for name in ("README.md", "data_scripts/README.md", "modeli
 CARDS = [ROOT / name for name in ("space/README.md", "space/browser/README.md", "modeling/checkpoint/README.md")]
 BOOK = ROOT / "modeling/training/EXPERIMENTS.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PROGRAM = re.compile(r"(train\.py|(?:modeling|data_scripts|space|tests)[./][a-z_./]+)")
+PROGRAM = re.compile(r"(train\.py|tests\.benchmarks|(?:modeling|data_scripts|space)[./][a-z_./]+)")
 OPTION = re.compile(r"--[a-z][\w-]*")
 WITHOUT_OPTIONS = ("space.app", "tests.benchmarks")
 RUNNER = """
@@ -133,13 +133,13 @@ def test_commands_have_the_options_that_are_written(module, capsys, monkeypatch)
         assert path.is_dir() or path.with_suffix(".py").is_file()
         assert not any(options for _, options in said)
         return
-    monkeypatch.setattr(sys, "argv", [module, "--help"])
-    with pytest.raises(SystemExit) as end:
-        importlib.import_module(module).main()
-    assert not end.value.code
-    known = set(OPTION.findall(capsys.readouterr().out))
-    if module == "modeling.training.study":
-        known |= {"--parts"}
+    known = set()
+    for name in (module, "train") if module == "modeling.training.study" else (module,):  # the study hands options on
+        monkeypatch.setattr(sys, "argv", [name, "--help"])
+        with pytest.raises(SystemExit) as end:
+            importlib.import_module(name).main()
+        assert not end.value.code
+        known |= set(OPTION.findall(capsys.readouterr().out))
     for where, options in said:
         assert options <= known, where
 

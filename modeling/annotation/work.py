@@ -12,7 +12,7 @@ import pyarrow as pa
 from huggingface_hub import ModelCard
 from tqdm import tqdm
 
-from data_scripts.staging import Busy
+from data_scripts.locks import Busy
 from modeling.annotation.card import CARD, write_card
 from modeling.annotation.columns import Columns, recordings, with_content
 from modeling.annotation.output import Output
