@@ -99,6 +99,23 @@ def _terms(corpus: str) -> str:
 def _download_corpus(facts: ModuleType, folder: Path, mirror: str | None, report: Callable[[str], None]) -> None:
     """Fetches into a hidden folder beside ``folder``, which takes the name when all is there and verified."""
     work = _work_folder(folder)
+    unproven = [
+        work / "fetched" / name for name, file in facts.SOURCE.get("files", {}).items() if "known_hash" not in file
+    ]
+    earlier = any(path.exists() for path in unproven)
+    try:
+        _fetch_corpus(facts, folder, work, mirror, report)
+    except DownloadError as error:
+        if not earlier or any(path.exists() for path in unproven):
+            raise
+        report(f"what an earlier run had fetched is not the corpus and is fetched anew ({error})")
+        _fetch_corpus(facts, folder, work, mirror, report)
+    shutil.rmtree(work)
+
+
+def _fetch_corpus(
+    facts: ModuleType, folder: Path, work: Path, mirror: str | None, report: Callable[[str], None]
+) -> None:
     fetched, whole = work / "fetched", work / "whole"
     fetched.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(whole, ignore_errors=True)
@@ -123,7 +140,6 @@ def _download_corpus(facts: ModuleType, folder: Path, mirror: str | None, report
         whole.rename(folder)
     finally:
         shutil.rmtree(whole, ignore_errors=True)
-    shutil.rmtree(work)
 
 
 def _work_folder(folder: Path) -> Path:

@@ -1,6 +1,9 @@
 """Sends a folder to the Hugging Face Hub: the one way in which corpus, checkpoint and Space are published."""
 
 import argparse
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,7 +63,8 @@ def publish_folder(
     token = check_access(repo_id, token)
     for path in files:
         if path.stat().st_size < TEXT_LIMIT and token.encode() in path.read_bytes():
-            raise ValueError(f"{path} holds your Hugging Face token; remove it there before you publish")
+            name = path.relative_to(folder)  # of a folder that may be a copy
+            raise ValueError(f"{name} holds your Hugging Face token; remove it there before you publish")
 
     sdk = card_metadata(folder)["sdk"] if repo_type == "space" else None
     url = create_repository(repo_id, repo_type, private=private, revision=revision, sdk=sdk, token=token)
@@ -77,6 +81,23 @@ def publish_folder(
         )
     report(f"published: {url}")
     return commit.oid
+
+
+@contextmanager
+def copy_to_publish(folder: Path) -> Iterator[Path]:
+    """A temporary folder of links to the files of another one, for what is to go up with another card; see `replace_text`."""
+
+    def link(source: str, target: str) -> None:
+        os.symlink(os.path.abspath(source), target)
+
+    with tempfile.TemporaryDirectory() as copy:
+        yield Path(shutil.copytree(folder, copy, copy_function=link, dirs_exist_ok=True))
+
+
+def replace_text(file: Path, text: str) -> None:
+    """Puts a text in the place of a file or of a link to one, which stays as it is where it leads to."""
+    file.unlink()
+    file.write_text(text, encoding="utf-8")
 
 
 def create_repository(

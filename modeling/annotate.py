@@ -1,8 +1,8 @@
 # /// script
 # requires-python = ">=3.11"
 # dependencies = [
-#     "datasets>=5.2", "huggingface-hub>=2.4", "pandas>=2.2", "psutil>=6", "soundfile>=0.13", "soxr>=1.0",
-#     "torch>=2.11,<2.15", "torchaudio>=2.11,<2.12", "tqdm>=4.67", "transformers>=5.23",
+#     "datasets>=5.2", "huggingface-hub>=2.4", "pyyaml>=6", "soundfile>=0.13", "soxr>=1.0", "torch>=2.11,<2.15",
+#     "torchaudio>=2.11,<2.12", "tqdm>=4.67", "transformers>=5.23",
 # ]
 # ///
 """Emotions of a whole dataset: rows in, the same rows with answers out, as a dataset that `load_dataset` takes.

@@ -5,6 +5,7 @@
     uv run -m modeling.predict meeting.mp3 --window 3 --hop 1             # a timeline
     uv run -m modeling.predict clip.wav --explain clip.png                # what in the sound spoke for the label
     uv run -m modeling.predict recordings --embeddings embeddings.npz     # or .parquet: what the network's head is given
+    uv run -m modeling.predict recordings --adapt-to recordings           # used to their voice or place first, without labels
     uv run -m modeling.predict clip.wav --model build/model               # a model of your own
     uv run -m modeling.predict clip.wav --model you/model --revision 5d1c1c6e...            # a model on the Hub
 
@@ -20,7 +21,7 @@ import sys
 from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 
-from data_scripts.terminal import command, end_quietly_while_loading
+from data_scripts.terminal import command, end_quietly_while_loading, say_aside
 
 if __name__ == "__main__":
     end_quietly_while_loading()
@@ -31,6 +32,7 @@ from tqdm import tqdm
 from transformers.utils.logging import disable_progress_bar
 
 from data_scripts.staging import whole_file
+from modeling.adaptation import adapt_to, advice
 from modeling.embeddings import SUFFIXES, write_embeddings
 from modeling.engine import Heard, Listener, listen, n_processors
 from modeling.explain import draw_evidence
@@ -145,6 +147,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--embeddings", type=Path, metavar="FILE", help="write FILE.npz or FILE.parquet beside the answers"
     )
+    parser.add_argument(
+        "--adapt-to", metavar="FOLDER", help="recordings of the voice or place, which the model gets used to first"
+    )
     parser.add_argument("--explain", type=Path, metavar="PICTURE", help="draw what spoke for the label of one file")
     options = parser.parse_args(arguments)
     if options.hop and not options.window:
@@ -183,12 +188,16 @@ def _answer(paths: list[Path], options: argparse.Namespace, answers: Answers, re
     model, feature_extractor = load_model(options.model, options.revision)
     labels = list(model.config.id2label.values())
     settings = {"--window": options.window, "--hop": options.hop, "--model": _version(options.model, options.revision)}
+    if options.adapt_to:
+        model = adapt_to(model, feature_extractor, options.adapt_to)
+        settings["--adapt-to"] = options.adapt_to
     with answers.writing(labels, settings), tqdm(total=len(paths), unit="file", disable=len(paths) < MANY) as progress:
         left = set(answers.left_of(paths))
         # Embeddings are written in one go, so an earlier run has left none.
         known = set() if options.embeddings else set(paths) - left
         progress.update(len(known))
         embeddings: dict[str, np.ndarray] = {}
+        unlikeness: list[float | None] = []
         for predictions in predict_each(
             paths,
             model,
@@ -201,10 +210,13 @@ def _answer(paths: list[Path], options: argparse.Namespace, answers: Answers, re
             on_file=progress.update,
         ):
             path = predictions[0].path
+            unlikeness.append(predictions[0].unlikeness)
             if path in left:
                 answers.append(predictions)
             if options.embeddings:
                 embeddings[in_utf8(str(path))] = predictions[0].embedding
+    if line := advice(unlikeness, bool(options.adapt_to)):
+        say_aside(line)
     if embeddings:
         write_embeddings(options.embeddings, list(embeddings), list(embeddings.values()))
     if options.explain and answers.n_answered:

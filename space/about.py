@@ -12,10 +12,16 @@ INTRODUCTION = """<header><h1>Speech emotion</h1><p>Speak, and see what a small 
 It does not know the words, and it often errs: beside each answer stands how often.</p>
 <p id="microphone-notice" class="sentence" role="alert"></p></header>"""
 
-CORPORA = {
-    "ravdess": ("RAVDESS", "https://zenodo.org/records/1188976"),
-    "tess": ("TESS", "https://doi.org/10.5683/SP2/E8H2MF"),
-    "crema_d": ("CREMA-D", "https://github.com/CheyneyComputerScience/CREMA-D"),
+CORPORA = {  # name, address, language
+    "ravdess": ("RAVDESS", "https://zenodo.org/records/1188976", "English"),
+    "tess": ("TESS", "https://doi.org/10.5683/SP2/E8H2MF", "English"),
+    "crema_d": ("CREMA-D", "https://github.com/CheyneyComputerScience/CREMA-D", "English"),
+    "nemo": ("nEMO", "https://github.com/amu-cai/nEMO", "Polish"),
+    "emospeech": (
+        "Indian EmoSpeech",
+        "https://github.com/RakshakTeam/emospeech-dataset-v1",
+        "English",
+    ),
 }
 LICENCES = {
     "cc-by-nc-sa-4.0": ("CC BY-NC-SA 4.0", "https://creativecommons.org/licenses/by-nc-sa/4.0/"),
@@ -81,10 +87,11 @@ def _origin(listener) -> str:
     elif trained_on and set(trained_on) <= set(CORPORA):
         voices = [
             f"{_link(address, name)} ({_voices(trained_on[corpus])})"
-            for corpus, (name, address) in CORPORA.items()
+            for corpus, (name, address, _) in CORPORA.items()
             if corpus in trained_on
         ]
-        sentences.append(f"It was trained on acted speech in English: {', '.join(voices)}.")
+        languages = " and ".join(dict.fromkeys(CORPORA[corpus][2] for corpus in CORPORA if corpus in trained_on))
+        sentences.append(f"It was trained on acted speech in {languages}: {', '.join(voices)}.")
     if record.datasets:
         links = [_link(f"https://huggingface.co/datasets/{name}", name) for name in record.datasets]
         sentences.append(f"By its card it was trained on {', '.join(links)}.")

@@ -45,6 +45,8 @@ THEME = gr.themes.Soft(
     body_text_color_subdued_dark="*neutral_300",
     block_label_text_color="*neutral_700",
     block_label_text_color_dark="*neutral_200",
+    block_title_text_color="*primary_800",
+    block_title_text_color_dark="*primary_100",
     block_info_text_color="*neutral_600",
     block_info_text_color_dark="*neutral_300",
     checkbox_border_color="*neutral_500",
@@ -67,8 +69,10 @@ def build(page: Page, programs: Programs) -> gr.Blocks:
         if page.listener.can_adapt:
             with gr.Accordion("Your voice first", open=False):
                 voice = sound("Ten seconds of your ordinary voice", "voice")
-                voice_answer = gr.HTML(pictures.hint("Ten seconds of ordinary speech will do."), elem_id="voice-answer")
+                voice_answer = gr.HTML(pictures.hint(HINTS["voice"]), elem_id="voice-answer")
+                forget = gr.Button("Forget my voice")
             voice.change(page.hear_voice, voice, voice_answer, **shown)
+            forget.click(None, outputs=voice, js="() => null", api_visibility="private")
         with gr.Tab("Clip"), gr.Row():
             with gr.Column(min_width=320):
                 clip = sound("Speak or upload", "clip")

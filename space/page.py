@@ -16,6 +16,7 @@ from trust import worth
 from visitors import Visitors, Voices
 
 HINTS = {
+    "voice": "Speak for ten seconds as you ordinarily do; then every answer is given against your voice.",
     "clip": "The answer appears here as soon as there is a clip.",
     "compare": "The comparison appears here as soon as there are two clips.",
     "live": "What I hear appears here, about twice a second.",
@@ -83,7 +84,7 @@ class Page:
         """Takes in a visitor's ordinary speech, against which everything is heard from then on; without it, forgets it."""
         if not path:
             self.voices.forget(request.session_hash)
-            return pictures.hint("Ten seconds of ordinary speech will do.")
+            return pictures.hint(HINTS["voice"])
         self.visitors.remember(request.session_hash, path)
         seconds = self.voices.tell(request.session_hash, self.listener.read(path))
         return pictures.voice(request.session_hash, seconds)

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import textwrap
 from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 SURE = {True: "yes", False: "no"}
 TYPES = {"csv": "text/csv", "txt": "text/plain", "json": "application/json", "png": "image/png"}
-WIDTH, MARGIN = 1200, 48  # pixels
+WIDTH, MARGIN, COLUMNS = 1200, 48, 120  # pixels, pixels, letters
 PAPER, INK, PALE = "#ffffff", "#1f2937", "#5b6472"
 
 
@@ -79,7 +80,8 @@ def clip_json(heard: "Clip") -> bytes:
 def picture(heard: "Clip") -> bytes:
     """A clip's answer, bars and tracks as PNG."""
     bars, tracks = len(heard.labels), (("Waveform", 110), ("Mel spectrogram", 200), ("Loudness", 90), ("Pitch", 90))
-    height = MARGIN * 2 + 110 + 34 * bars + 40 + sum(size + 44 for _, size in tracks) + 60
+    worth = textwrap.wrap(heard.worth, COLUMNS)
+    height = MARGIN * 2 + 110 + 34 * bars + 20 + sum(size + 44 for _, size in tracks) + 26 + 28 * len(worth)
     image = Image.new("RGB", (WIDTH, height), PAPER)
     draw = ImageDraw.Draw(image)
     large, text, small = (ImageFont.load_default(size) for size in (44, 22, 18))
@@ -113,9 +115,9 @@ def picture(heard: "Clip") -> bytes:
         time = heard.seconds * place / 4
         anchor = {0: "la", 4: "ra"}.get(place, "ma")
         draw.text((MARGIN + (WIDTH - 2 * MARGIN) * place / 4, y - 10), f"{time:.1f} s", PALE, small, anchor=anchor)
-    draw.text((MARGIN, y + 26), _fitting(heard.worth, small, draw, WIDTH - 2 * MARGIN), PALE, small)
+    draw.multiline_text((MARGIN, y + 26), "\n".join(worth), PALE, small, spacing=8)
     stream = io.BytesIO()
-    image.quantize(128).save(stream, "PNG")
+    image.save(stream, "PNG")
     return stream.getvalue()
 
 

@@ -1,12 +1,12 @@
-"""A long campaign against everything that writes: kills, races, interruptions, full disks and servers that lie, with a count.
+"""A long campaign against everything that writes: kills, races, interruptions, full disks, lying servers; with a count.
 
-    uv run -m tests.campaign                                   # 200 events, 20 of each kind
+    uv run -m tests.campaign                                   # 200 events, the kinds in turn
     uv run -m tests.campaign --events 1000 --seed 7            # others
     uv run -m tests.campaign --kinds saves_at_once killed_saves
 
-Every event ends with a look at what is left: the old or the new, whole; nothing beside it after the next run; no traceback on the
-way. What does not hold is printed with its seed, by which it comes again as far as the clock allows, and makes the exit status 1. Events run in forks
-of one process, which has loaded the libraries once. Full disks are real, and need root's rights.
+Every event ends with a look at what is left: the old or the new, whole; nothing beside it after the next run; no traceback on
+the way. What does not hold is printed with its seed, by which it comes again as far as the clock allows, and makes the exit
+status 1. Events run in forks of one process, which has loaded the libraries once. Full disks are real, and need root's rights.
 """
 
 import argparse
@@ -79,6 +79,7 @@ class Child:
 
     def __init__(self, work: Callable[[], None], output: Path):
         self.output = output
+        output.touch()  # a kill may come before the fork has opened it
         self.pid = os.fork()
         if self.pid == 0:
             self._run(work)
@@ -202,7 +203,7 @@ def saves_at_once(world: World, rng: random.Random, folder: Path) -> None:
 
 @kind
 def full_disks(world: World, rng: random.Random, folder: Path) -> None:
-    with small_disk(folder / "disk", 2**20) as disk:
+    with small_disk(folder / "disk", 2**22) as disk:
         save(disk / "model", 0)()
         if rng.random() < 0.5:  # as a former version left it, killed between its two renames
             (disk / "model").rename(disk / ".model.replaced")

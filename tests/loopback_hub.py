@@ -33,6 +33,7 @@ class Commit:
 @dataclass
 class Repository:
     private: bool = False
+    sdk: str | None = None  # of a Space
     branches: dict[str, list[Commit]] = field(default_factory=lambda: {"main": []})
 
     def commit(self, branch: str, title: str, files: dict[str, bytes]) -> Commit:
@@ -151,7 +152,9 @@ class LoopbackHub:
         self.writable(request, name)
         known = (kind, name) in self.repositories
         if not known:
-            self.repositories[kind, name] = Repository(private=wanted.get("visibility") == "private")
+            self.repositories[kind, name] = Repository(
+                private=wanted.get("visibility") == "private", sdk=wanted.get("sdk")
+            )
             self.repositories[kind, name].commit(
                 "main", "initial commit", {".gitattributes": b"*.parquet filter=lfs\n"}
             )

@@ -117,7 +117,14 @@ def test_a_full_disk_ends_in_one_line(tiny_corpus, run_train, tiny_disk, capsys)
 def run_in_process(folder: Path, *options: str, launcher: tuple = (sys.executable,)) -> subprocess.Popen:
     arguments = [*launcher, str(ROOT / "train.py"), *train_command(*options, epochs=4)]
     return subprocess.Popen(
-        arguments, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        arguments,
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # A shell has what it runs in the background ignore Ctrl-C, and so do the children of that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     )
 
 
@@ -139,7 +146,7 @@ def test_killed_run_resumes_to_the_same_weights(shared_sentences, tmp_path):
     for folder in (whole, broken):
         folder.mkdir()
     straight, killed = (run_in_process(folder, *options) for folder in (whole, broken))
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not list(broken.glob("build/run/checkpoint-*/trainer_state.json")) and time.monotonic() < deadline:
         time.sleep(0.05)
     killed.send_signal(signal.SIGKILL)
@@ -147,12 +154,12 @@ def test_killed_run_resumes_to_the_same_weights(shared_sentences, tmp_path):
     saved, *_ = broken.glob("build/run/checkpoint-*/model.safetensors")
     assert "sentence_head.classifier.weight" in load_file(saved)
     assert not (broken / "build/model").exists() and list(broken.glob("build/run/checkpoint-*"))
-    assert straight.wait(timeout=180) == 0, straight.stdout.read()
+    assert straight.wait(timeout=300) == 0, straight.stdout.read()
     refused = run_in_process(broken, *options)
-    output = refused.communicate(timeout=120)[0]
+    output = refused.communicate(timeout=300)[0]
     assert refused.returncode == 1 and "--resume_from_checkpoint True" in output
     resumed = run_in_process(broken, *options, "--resume_from_checkpoint", "True")
-    output = resumed.communicate(timeout=180)[0]
+    output = resumed.communicate(timeout=300)[0]
     assert resumed.returncode == 0, output
     expected, found = (load_file(folder / "build/model/model.safetensors") for folder in (whole, broken))
     for name, values in expected.items():
@@ -187,13 +194,13 @@ def test_interrupted_by_ctrl_c_it_says_in_one_line_what_is_kept(tiny_corpus, tmp
         folder = tmp_path / str(number)
         folder.mkdir()
         process = run_in_process(folder, "--dataset_name", str(tiny_corpus))
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while awaited and not list(folder.glob(awaited)) and time.monotonic() < deadline:
             time.sleep(0.05)
         if not awaited:
             time.sleep(1)  # the libraries are being loaded
         process.send_signal(signal.SIGINT)
-        output = process.communicate(timeout=120)[0]
+        output = process.communicate(timeout=300)[0]
         assert process.returncode in (1, 130) and "Traceback" not in output
         assert ("checkpoint-" if awaited else "nothing was done yet") in output.splitlines()[-1]
 
@@ -201,14 +208,14 @@ def test_interrupted_by_ctrl_c_it_says_in_one_line_what_is_kept(tiny_corpus, tmp
 def test_two_processes_are_both_told_that_another_run_has_the_folder(tiny_corpus, tmp_path):
     with claim(tmp_path / "build" / "model"):
         refused = run_in_process(tmp_path, "--dataset_name", str(tiny_corpus), launcher=TORCHRUN)
-        output = refused.communicate(timeout=240)[0]
+        output = refused.communicate(timeout=400)[0]
     assert refused.returncode == 1 and output.count("is being written by process") == 1
     assert not (tmp_path / "build" / "model").exists()
 
 
 def test_two_processes_leave_one_evaluated_model(tiny_corpus, tmp_path):
     finished = run_in_process(tmp_path, "--dataset_name", str(tiny_corpus), launcher=TORCHRUN)
-    output = finished.communicate(timeout=240)[0]
+    output = finished.communicate(timeout=400)[0]
     assert finished.returncode == 0, output
     assert output.count("Written to build/model/.") == 1
     assert load_file(tmp_path / "build/model/model.safetensors")

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 import train
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
-from modeling.training.model_folder import write_card
+from modeling.training.model_card import write_card
 from tests.tiny_model import CONFIG
 
 
@@ -58,7 +58,8 @@ def test_evaluation_alone_repeats_the_figures_and_leaves_the_model_alone(tiny_co
     run_train("--dataset_name", tiny_corpus, "--do_train", "False", "--model_name_or_path", "build/model")
     assert {path.name: path.read_bytes() for path in Path("build/model").iterdir()} == before
     first, again = (json.loads(Path("build", f, "evaluation.json").read_text()) for f in ("model", "evaluation"))
-    assert first == again | {"trained_on": first["trained_on"]}  # what was trained is not known of any model
+    of_training = {name: first[name] for name in ("trained_on", "training")}  # not known of any model
+    assert first == again | of_training
     run_train(
         *("--dataset_name", tiny_corpus, "--do_train", "False", "--model_name_or_path", "build/model"),
         *("--eval_split_name", "test"),

@@ -1,6 +1,7 @@
 """The dataset that is annotated: wherever it lies, streamed part by part, undecoded."""
 
 import hashlib
+import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import datasets
 import pyarrow as pa
+import pyarrow.parquet as pq
 from datasets import Audio, Features, IterableDataset, Value, load_dataset_builder
 from datasets.data_files import DataFilesDict, get_data_patterns, sanitize_patterns
 from datasets.load import infer_module_for_data_files
@@ -105,17 +107,17 @@ def open_source(
     features = next(iter(chosen.values())).features
     audio_column = _audio_column(name, features, audio_column)
     chosen = {split: rows.cast_column(audio_column, Audio(decode=False)) for split, rows in chosen.items()}
-    known = builder.info.splits or {}
+    files = {split: builder.config.data_files[split] for split in chosen}
     return Source(
         name=name,
         splits=chosen,
         audio_column=audio_column,
         commit=commit,
-        files=_fingerprint({split: builder.config.data_files[split] for split in chosen}),
+        files=_fingerprint(files),
         config=builder.config.name,
         features=features,
         in_tables=isinstance(builder, datasets.ArrowBasedBuilder),
-        n_rows={split: known[split].num_examples for split in chosen if split in known},
+        n_rows=_count(builder, files),
     )
 
 
@@ -168,6 +170,14 @@ def _audio_column(name: str, features: Features, wanted: str | None) -> str:
             f"the column {wanted} of {name} holds {features[wanted]}, not audio: choose another --audio-column"
         )
     return wanted
+
+
+def _count(builder: datasets.DatasetBuilder, files: DataFilesDict) -> dict[str, int]:
+    """Rows of each split, where card or files tell them at little cost."""
+    known = {split: info.num_examples for split, info in (builder.info.splits or {}).items() if split in files}
+    if not known and isinstance(builder, Parquet) and all(map(os.path.isfile, itertools.chain(*files.values()))):
+        return {split: sum(pq.read_metadata(path).num_rows for path in paths) for split, paths in files.items()}
+    return known
 
 
 def _fingerprint(files: DataFilesDict) -> str:

@@ -1,4 +1,4 @@
-"""The work itself: rows of the source in, shards of the result out, and a card when the last one is there."""
+"""Annotates: rows of the source in, shards of the result out, and a card when the last one is there."""
 
 import itertools
 import math
@@ -12,6 +12,7 @@ import pyarrow as pa
 from huggingface_hub import ModelCard
 from tqdm import tqdm
 
+from data_scripts.locks import Busy
 from modeling.annotation.card import CARD, write_card
 from modeling.annotation.columns import Columns, recordings, with_content
 from modeling.annotation.output import Output
@@ -88,6 +89,8 @@ def annotate(
                 try:
                     with output.writing(shard.name) as path:
                         _write_shard(path, columns, of_shard, bar)
+                except Busy as error:
+                    report(f"{shard.name} is left to another process: {error}")
                 except PartError as error:
                     failed = True
                     report(f"{shard.split}, part {shard.part}: cannot be read any further: {error}")

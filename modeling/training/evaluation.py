@@ -1,6 +1,7 @@
 """The figures of an evaluation: over all clips and by corpus, gender and speaker, raw and among a corpus's own labels."""
 
 import os
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from modeling.training.data import DataArguments, column
 from modeling.training.folds import HELD_OUT_SHARE, Fold
 
 METRICS = Path(__file__).parent / "metrics.py"
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def evaluate_clips(
@@ -137,6 +139,7 @@ def describe(folds: list[Fold], arguments: DataArguments, dataset_card: dict) ->
     """What an evaluation is of: the dataset, the split, the protocol, and whether voices and recordings are new and real."""
     return {
         "dataset": name_of(arguments),
+        "hub_dataset": hub_name_of(arguments),
         "split": arguments.eval_split_name,
         "protocol": protocol(arguments),
         "unseen_speakers": all(hears_new_voices(fold, arguments.speaker_column_name) for fold in folds),
@@ -161,6 +164,12 @@ def name_of(arguments: DataArguments) -> str:
     if path.exists():
         name = path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else path.name
     return f"{name} ({arguments.dataset_config_name})" if arguments.dataset_config_name else name
+
+
+def hub_name_of(arguments: DataArguments) -> str | None:
+    """The dataset's name on the Hub; None where it is a folder, a file or an address."""
+    name = arguments.dataset_name
+    return name if HUB_NAME.fullmatch(name) and not Path(name).exists() else None
 
 
 def protocol(arguments: DataArguments) -> str:

@@ -1,4 +1,4 @@
-"""The folders that a run of train.py writes: which they are, what must not be destroyed there, and what a cut leaves."""
+"""The folders that a run of train.py writes: which they are, what must not be destroyed there, what an end leaves."""
 
 import json
 from collections.abc import Iterator
@@ -89,5 +89,6 @@ def kept(outputs: list[Path], before: tuple[int, int] | None) -> str:
         return f"{result}; run again"
     saved = [path for folder in (outputs[1], *outputs[1].glob("fold-*")) for path in checkpoints(folder)]
     if saved:
-        return f"{result}; {saved[0]} is kept: the same command with --resume_from_checkpoint True goes on from the last whole one"
+        go_on = "the same command with --resume_from_checkpoint True goes on from the last whole one"
+        return f"{result}; {saved[0]} is kept: {go_on}"
     return f"{result}; no checkpoint was written yet, run again"

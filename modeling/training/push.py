@@ -14,7 +14,7 @@ from transformers.trainer_utils import HubStrategy
 
 from data_scripts.hub import check_access, create_repository, publish_folder
 from data_scripts.staging import whole_folder
-from modeling.publish import MODEL_FILES
+from modeling.publish import MODEL_FILES, write_published_card
 
 PICKLES = ("*.pt", "*.pth", "*.bin", "*.pkl")
 IN_REPOSITORY = {HubStrategy.CHECKPOINT: "last-checkpoint", HubStrategy.ALL_CHECKPOINTS: "checkpoint-{step}"}
@@ -95,6 +95,7 @@ class PushToHub(TrainerCallback):
             shutil.copytree(model, staged, ignore=shutil.ignore_patterns(*PICKLES), dirs_exist_ok=True)
             for kept in self.saves.glob("[0-9]*"):
                 shutil.copytree(kept, Path(staged, IN_REPOSITORY[self.strategy].format(step=kept.name)))
+            write_published_card(Path(staged), self.repo_id)
             publish_folder(Path(staged), self.repo_id, "model", allow=MODEL_FILES, report=report, **self.where)
 
     def _keep(self, saved: Path, step: int) -> None:

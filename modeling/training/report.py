@@ -69,23 +69,26 @@ def title(evaluation: dict) -> str:
 
 def study_tables(study: dict) -> str:
     """What other protocols and degraded sound do to the figures, as Markdown tables; see `study.py`."""
-    tables = []
-    for head, part in (("protocol", "protocols"), ("sound, validation speakers", "robustness")):
-        groups = sorted({name for entry in study[part].values() for name in entry} - {"protocol", "all"})
-        cells = [head, *(f"{group}, {figure}" for group in groups for figure in ("accuracy", "UAR"))]
-        lines = ["| " + " | ".join(cells) + " |", "|---" * len(cells) + "|"]
-        for name, entry in study[part].items():
-            cells = [f"{name}: {entry['protocol']}" if "protocol" in entry else name]
-            for group in groups:
-                for figure in ("accuracy", "unweighted_average_recall"):
-                    cells.append(with_interval(entry[group], figure) if group in entry else "")
-            lines.append("| " + " | ".join(cells) + " |")
-        if study[part]:
-            tables.append("\n".join(lines))
+    parts = {"protocol": "protocols", "sound, validation speakers": "robustness"}
+    tables = [brief_table(study[part], head) for head, part in parts.items() if study[part]]
     strangers = {
         name.removeprefix("without-"): entry for name, entry in study["protocols"].items() if "without-" in name
     }
     return "\n\n".join([*tables, strangers_table(strangers)] if strangers else tables)
+
+
+def brief_table(entries: dict[str, dict], head: str) -> str:
+    """What `brief` returned, one line an entry, with the figures of every corpus, as a Markdown table."""
+    groups = sorted({name for entry in entries.values() for name in entry} - {"protocol", "all"})
+    cells = [head, *(f"{group}, {figure}" for group in groups for figure in ("accuracy", "UAR"))]
+    lines = ["| " + " | ".join(cells) + " |", "|---" * len(cells) + "|"]
+    for name, entry in entries.items():
+        cells = [f"{name}: {entry['protocol']}" if "protocol" in entry else name]
+        for group in groups:
+            for figure in ("accuracy", "unweighted_average_recall"):
+                cells.append(with_interval(entry[group], figure) if group in entry else "")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def strangers_table(runs: dict[str, dict]) -> str:
@@ -113,6 +116,20 @@ def strangers_table(runs: dict[str, dict]) -> str:
         cells = ["" if value is None else f"{value:.3f}" for value in values]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def draw_adaptation(curves: dict[str, dict[str, float]]) -> plt.Figure:
+    """UAR on corpora that were not trained on against the number of their clips that the model was adapted to."""
+    figure, axes = plt.subplots(figsize=(6, 3.5))
+    for corpus, curve in curves.items():
+        places = np.arange(len(curve))
+        axes.plot(places, list(curve.values()), marker="o", label=corpus)
+        axes.set_xticks(places, list(curve))
+    axes.set(xlabel="unlabelled clips of the corpus that the model was adapted to", ylabel="UAR among its own labels")
+    axes.set_ylim(0, 1)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, ncol=2)
+    return figure
 
 
 def draw_robustness(conditions: dict) -> plt.Figure:

@@ -187,7 +187,7 @@ function liveTab(panel) {
 
 function recordingTab(panel) {
   const result = new Result(panel);
-  const sliders = ["window", "step"].map((name) => panel.querySelector(`input[name=${name}]`));
+  const sliders = ["window", "step"].map((name) => panel.querySelector(`#${name}`));
   let chosen = null;
 
   async function follow() {
@@ -216,7 +216,7 @@ function recordingTab(panel) {
   takeFiles(panel, ([file]) => open(file));
   record(panel, settings.longest_recording, (sound) => open(new File([wav(sound.waveform, sound.rate)], "recording.wav")), result);
   for (const slider of sliders) {
-    const show = () => (slider.closest("label").querySelector("output").value = `${slider.value} s`);
+    const show = () => (panel.querySelector(`output[for=${slider.id}]`).value = `${slider.value} s`);
     slider.addEventListener("input", show);
     slider.addEventListener("change", () => chosen && follow());
     show();

@@ -1,6 +1,7 @@
 // Keeps every file of the page, so that it works without a network. Its address holds the version of the files.
 
-const NAME = new URL(self.location).searchParams.get("version");
+const OURS = "speech-emotion-"; // others may share this page's origin
+const NAME = OURS + new URL(self.location).searchParams.get("version");
 
 self.addEventListener("install", (event) => {
   event.waitUntil(keep().then(() => self.skipWaiting()));
@@ -17,7 +18,7 @@ self.addEventListener("activate", (event) => {
 });
 
 async function forgetOldOnes() {
-  for (const name of await caches.keys()) if (name !== NAME) await caches.delete(name);
+  for (const name of await caches.keys()) if (name.startsWith(OURS) && name !== NAME) await caches.delete(name);
 }
 
 self.addEventListener("fetch", (event) => {

@@ -1,4 +1,4 @@
-"""What came from a server is distrusted and removed, what is the disk's is the disk's, and a kill leaves nothing behind."""
+"""What came from a server is distrusted and removed, what is the disk's is the disk's; a kill leaves nothing behind."""
 
 import hashlib
 import io
@@ -92,6 +92,20 @@ def test_a_poisoned_archive_is_the_servers_fault_and_does_not_stay(publishers, t
     assert [path.name for path in tmp_path.iterdir()] == ["crema_d"]
 
 
+def test_poison_that_an_earlier_run_left_is_fetched_anew_in_the_same_run(publishers, tmp_path):
+    """It was fetched by a run that did not live to look at it."""
+    left = tmp_path / ".crema_d.download" / "fetched" / "AudioWAV.zip"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"no archive")
+    said = []
+    download.download(["crema_d"], tmp_path, publishers.address, said.append)
+    assert any("fetched anew" in line for line in said) and [path.name for path in tmp_path.iterdir()] == ["crema_d"]
+
+
+def listing_of(**file: object) -> bytes:
+    return json.dumps({"data": {"latestVersion": {"files": [{"dataFile": file}]}}}).encode()
+
+
 LISTINGS = [
     b"[]",
     b"null",
@@ -102,12 +116,10 @@ LISTINGS = [
     b'{"data": 3}',
     b'{"data": {"latestVersion": {"files": 3}}}',
     b'{"data": {"latestVersion": {"files": [3]}}}',
-    b'{"data": {"latestVersion": {"files": [{"dataFile": {"filename": 3, "id": 1, "checksum": {"type": 1, "value": 1}}}]}}}',
-    b'{"data": {"latestVersion": {"files": [{"dataFile": {"filename": "a", "id": 1, "checksum": {"type": "CRC", "value": "1"}}}]}}}',
-    (
-        b'{"data": {"latestVersion": {"files": [{"dataFile": {"filename": "../a", "id": 1, "checksum": '
-        b'{"type": "MD5", "value": "0123456789abcdef0123456789abcdef"}}}]}}}'
-    ),
+    listing_of(filename=3, id=1, checksum={"type": 1, "value": 1}),
+    listing_of(filename="a", id=1, checksum={"type": "CRC", "value": "1"}),
+    listing_of(filename="a", id="1/../2", checksum={"type": "MD5", "value": "0" * 32}),
+    listing_of(filename="../a", id=1, checksum={"type": "MD5", "value": "0" * 32}),
 ]
 
 

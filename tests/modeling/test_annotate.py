@@ -3,11 +3,13 @@
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -137,7 +139,7 @@ def test_what_is_missing_is_made_and_nothing_else(source, model, result, tmp_pat
 
 
 def test_killed_processes_lose_nothing(source, model, result, tmp_path):
-    """Three under torchrun, of which one is killed, which ends all; two that go on; every byte is as it would have been."""
+    """Three under torchrun, of which one is killed, which ends all; two go on; every byte is as it would have been."""
     output = tmp_path / "out"
     command = [*("-m", "modeling.annotate", source, "--output", output, "--model", model, "--workers", 1)]
     command += ["--rows-per-shard", 7, "--dtype", "float32", "--embeddings"]
@@ -158,6 +160,30 @@ def test_killed_processes_lose_nothing(source, model, result, tmp_path):
     assert launch(2).wait(timeout=300) == 0
     assert digests(output) == digests(result) and (output / "README.md").is_file()
     assert not [path for path in output.rglob(".*") if "building" in path.name]
+
+
+def test_a_shard_that_another_process_is_writing_is_left_to_it(source, model, result, tmp_path, capsys):
+    output = shutil.copytree(result, tmp_path / "out")
+    first, second, *_ = sorted(output.glob("data/*.parquet"))
+    first.unlink()
+    second.unlink()
+    code = f"""
+import time
+from pathlib import Path
+from data_scripts.staging import claim
+with claim(Path({str(first)!r})):
+    print(flush=True)
+    time.sleep(99)
+"""
+    holder = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE)
+    holder.stdout.readline()
+    try:
+        assert run(source, output, model, "--dtype", "float32", "--embeddings") == 0
+    finally:
+        holder.kill()
+        holder.wait()
+    assert second.exists() and not first.exists()
+    assert "is left to another process" in capsys.readouterr().err
 
 
 def test_another_model_or_source_is_refused_with_both(source, model, result, tmp_path):
@@ -232,3 +258,19 @@ def test_a_worker_that_is_killed_is_said(source, model, tmp_path, monkeypatch):
 def test_an_interrupted_command_says_how_to_go_on(source, model, tmp_path, monkeypatch):
     monkeypatch.setattr(work.ShardWriter, "close", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
     assert "the same command goes on" in run(source, tmp_path / "out", model)
+
+
+def test_the_script_lists_what_it_needs():
+    """For `hf jobs uv run`, which knows this file and a mounted folder; what it lists is what the project lists."""
+    header = re.search(r"^# /// script$(.+?)^# ///$", Path(script.__file__).read_text(), re.MULTILINE | re.DOTALL)[1]
+    listed = tomllib.loads(re.sub("^# ?", "", header, flags=re.MULTILINE))["dependencies"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert set(listed) < set(project)
+    names = {re.match(r"[\w-]+", entry)[0] for entry in project} - {re.match(r"[\w-]+", entry)[0] for entry in listed}
+    blocked = [
+        {"scikit-learn": "sklearn"}.get(name, name) for name in sorted(names - {"pandas", "urllib3", "requests"})
+    ]
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({blocked})); import runpy; runpy.run_path({script.__file__!r})"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd="/", env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)

@@ -99,3 +99,12 @@ def test_processes_of_a_launcher_share_the_cores(monkeypatch):
     assert n_processors() == 2
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "16")
     assert n_processors() == 1
+
+
+def test_how_unlike_a_clip_is_where_the_model_knows():
+    model, clip = tiny_model(), voice(0.5)
+    assert Listener(model, MelCNNFeatureExtractor()).hear([clip])[0].unlikeness is None
+    size = len(model.mel_cnn.unlikeness.mean)
+    model.mel_cnn.unlikeness.fit(torch.zeros(size), torch.eye(size))
+    expected = model(torch.from_numpy(clip)[None]).unlikeness.item()
+    assert Listener(model, MelCNNFeatureExtractor()).hear([clip])[0].unlikeness == pytest.approx(expected) != 0

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from huggingface_hub import ModelCard
 
 from modeling import publish
 from tests.tiny_model import CARD, write_model
@@ -27,7 +28,7 @@ def test_weights_code_card_and_metric_go_up(hub, model, capsys):
     printed, error = run(capsys, model, "--repo-id", "alice/model")
     assert error == ""
     assert printed.strip().endswith(f"{hub.endpoint}/alice/model")
-    published = hub.files("models", "alice/model")
+    published = dict(hub.files("models", "alice/model"))
     published.pop(".gitattributes")
     assert published.pop("onnx/model.onnx") == b"as modeling.export writes it"
     assert published == {path.name: path.read_bytes() for path in model.iterdir() if path.is_file()}
@@ -72,3 +73,16 @@ def test_a_card_that_is_no_card(hub, model, capsys):
     assert "README.md cannot be read as a card" in run(capsys, model, "--repo-id", "alice/model")[1]
     (model / "README.md").write_text("# no metadata\n")
     assert "has no YAML" in run(capsys, model, "--repo-id", "alice/model")[1]
+
+
+def test_the_published_card_names_repository_and_dataset(hub, model, capsys):
+    card = (model / "README.md").read_text() + '\n```python\npipeline("audio-classification", model=".")\n```\n'
+    (model / "README.md").write_text(card)
+    _, error = run(capsys, model, "--repo-id", "alice/model", "--dataset", "alice/corpus")
+    assert error == "" and (model / "README.md").read_text() == card
+    published = ModelCard(hub.files("models", "alice/model")["README.md"].decode())
+    assert 'model="alice/model")' in published.content and 'model="."' not in published.content
+    assert published.data.datasets == ["alice/corpus"]
+    assert [result.dataset_type for result in published.data.eval_results] == ["alice/corpus"]
+    _, error = run(capsys, model, "--repo-id", "alice/model", "--dataset", "corpus")
+    assert "'corpus' is not a name on the Hub" in error

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import soxr
 
-from tests.space.conftest import RATE, hum
+from tests.space.made_up import RATE, hum
 
 TIME = np.arange(3 * RATE) / RATE
 RNG = np.random.default_rng(0)

@@ -1,22 +1,19 @@
-"""Programs: the endpoints by `gradio_client` and by plain HTTP, the same as MCP tools, and many of them at once."""
+"""Programs: the endpoints by `gradio_client` and by plain HTTP, and many of them at once."""
 
-import asyncio
-import base64
 import json
 import re
+import shutil
 import urllib.error
 import urllib.request
-from ast import literal_eval
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from mcp import ClientSession
-from mcp.client.streamable_http import streamable_http_client
 
-from tests.space.conftest import LABELS
+from tests.space.calls import FILE, called, classified
+from tests.space.made_up import LABELS
 
 NAMES = ["classify", "timeline", "batch"]
 N_VISITORS = 50
@@ -48,20 +45,23 @@ def test_timeline_with_its_window_and_step(client, clips):
     assert list(answer["overall"]) == LABELS
 
 
-def test_batch(client, clips):
-    files = [handle_file(clips[name]) for name in ("happy.wav", "broken.wav", "sad.wav")]
+def test_batch(client, clips, tmp_path):
+    """Rows keep the names that files had at the caller's."""
+    named = shutil.copy(clips["happy.wav"], tmp_path / "happy (1) ü.wav")
+    files = [handle_file(path) for path in (named, clips["broken.wav"], clips["sad.wav"])]
     answer = client.predict(files, api_name="/batch")
-    assert [row["file"] for row in answer] == ["happy.wav", "broken.wav", "sad.wav"]
+    assert [row["file"] for row in answer] == ["happy (1) ü.wav", "broken.wav", "sad.wav"]
     assert [row.get("emotion") for row in answer] == ["happy", None, "sad"]
-    assert "cannot read" in answer[1]["problem"]
+    assert "cannot be read" in answer[1]["problem"]
 
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("empty.wav", "This file is empty"),
-        ("broken.wav", "cannot read this file"),
-        ("endless.flac", "60 s is the most"),
+        ("empty.wav", "empty.wav is empty"),
+        ("broken.wav", "broken.wav cannot be read"),
+        ("endless.flac", "60 s at most"),
+        ("tone.wav", "no voice in this clip, only a steady tone"),
     ],
 )
 def test_what_is_wrong_reaches_a_program_as_a_sentence(client, clips, name, sentence):
@@ -69,10 +69,32 @@ def test_what_is_wrong_reaches_a_program_as_a_sentence(client, clips, name, sent
         client.predict(handle_file(clips[name]), api_name="/classify")
 
 
-@pytest.mark.parametrize(("endpoint", "sentence"), [("/classify", "Record or upload"), ("/batch", "Upload one clip")])
-def test_nothing_is_a_sentence_too(client, endpoint, sentence):
-    with pytest.raises(AppError, match=sentence):
-        client.predict(None, api_name=endpoint)
+WRONG = [
+    ("classify", [None], "Record or upload"),
+    ("classify", ["clip.wav"], "This could not be answered"),
+    ("classify", [7], "This could not be answered"),
+    ("classify", [{"path": "/nowhere.wav"} | FILE], "Upload it first"),
+    ("classify", [{"path": "/etc/passwd"} | FILE], "Upload it first"),
+    ("classify", [{"path": None} | FILE], "."),
+    ("classify", [{"meta": {"_type": "gradio.FileData"}}], "."),
+    ("classify", [{"path": "http://127.0.0.1/a.wav"} | FILE], "Addresses begin with https://"),
+    ("classify", [{"path": "https://127.0.0.1/a.wav"} | FILE], "not on the public web"),
+    ("classify", [{"path": "a", "meta": 3}], "."),
+    ("classify", [], "."),
+    ("timeline", [None, "long", 3, False], "."),
+    ("batch", [None], "Upload one clip"),
+    ("batch", [[]], "Upload one clip"),
+    ("batch", [[None]], "."),
+    ("batch", [{"a": 1}], "."),
+]
+
+
+def test_every_error_is_a_sentence(server):
+    for endpoint, data, words in WRONG:
+        answer = called(server, endpoint, *data)
+        assert "event: error" in answer, (endpoint, data)
+        problem = json.loads(answer.rpartition("data: ")[2])["error"]
+        assert problem and words in problem and problem.endswith(".") and "Traceback" not in problem, (data, problem)
 
 
 def test_curl(server, clips):
@@ -83,14 +105,11 @@ def test_curl(server, clips):
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../../etc/passwd", "app.py"])
 def test_a_file_of_the_server_is_not_read(server, path):
-    api = f"{server.url}/gradio_api"
-    data = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}]}
-    event = httpx.post(f"{api}/call/classify", json=data).json()["event_id"]
-    answer = httpx.get(f"{api}/call/classify/{event}", timeout=60).text
+    answer = called(server, "classify", {"path": path} | FILE)
     assert "event: error" in answer
-    assert "root:" not in answer
+    assert "root:" not in answer and path not in answer
     with pytest.raises(urllib.error.HTTPError):
-        urllib.request.urlopen(f"{api}/file={path}")
+        urllib.request.urlopen(f"{server.url}/gradio_api/file={path}")
 
 
 def test_no_answer_names_a_path_outside_the_temporary_folder(server, client, clips, checkpoint):
@@ -104,65 +123,6 @@ def test_no_answer_names_a_path_outside_the_temporary_folder(server, client, cli
     paths = {path for path in re.findall(r"/(?:tmp|root|home|work|usr|opt|var)/[^\"'\\ <]+", json.dumps(answers))}
     assert all(path.startswith(str(server.temporary)) for path in paths), paths
     assert str(checkpoint) not in json.dumps(answers)
-
-
-def in_mcp(server, action):
-    """Runs an action with a session of an MCP client."""
-
-    async def run():
-        async with (
-            streamable_http_client(f"{server.url}/gradio_api/mcp/") as (read, write, _),
-            ClientSession(read, write) as session,
-        ):
-            await session.initialize()
-            return await action(session)
-
-    # Playwright keeps a loop running in the thread of the tests.
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, run()).result()
-
-
-def as_data(path) -> str:
-    return f"data:audio/wav;base64,{base64.b64encode(path.read_bytes()).decode()}"
-
-
-def test_the_same_three_are_mcp_tools_with_descriptions(server):
-    tools = in_mcp(server, lambda session: session.list_tools()).tools
-    assert sorted(tool.name for tool in tools) == sorted(NAMES)
-    described = {tool.name: tool for tool in tools}
-    assert "emotion in one clip of speech" in described["classify"].description
-    assert set(described["timeline"].inputSchema["properties"]) == {"recording", "window", "step"}
-
-
-def test_mcp_tools_answer(server, clips):
-    async def call(session):
-        return [
-            await session.call_tool("classify", {"clip": as_data(clips["happy.wav"])}),
-            await session.call_tool("timeline", {"recording": as_data(clips["sad.wav"]), "window": 1, "step": 1}),
-            await session.call_tool("batch", {"clips": [as_data(clips["happy.wav"]), as_data(clips["sad.wav"])]}),
-            await session.call_tool("classify", {"clip": as_data(clips["silent.wav"])}),
-            await session.call_tool("batch", {"clips": ["/etc/passwd"]}),
-        ]
-
-    single, followed, together, silent, path = in_mcp(server, call)
-    assert literal_eval(single.content[0].text)["emotion"] == "happy"
-    assert {row["emotion"] for row in literal_eval(followed.content[0].text)["windows"]} == {"sad"}
-    assert [row["emotion"] for row in literal_eval(together.content[0].text)] == ["happy", "sad"]
-    assert silent.isError
-    assert "only silence" in silent.content[0].text
-    assert path.isError
-    assert "Send each clip as" in path.content[0].text
-
-
-def classified(connection: httpx.Client, server, name: str, sound: bytes) -> dict:
-    """Uploads a sound and waits for its answer, by plain HTTP."""
-    api = f"{server.url}/gradio_api"
-    (path,) = connection.post(f"{api}/upload", files={"files": (name, sound)}).json()
-    data = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}]}
-    event = connection.post(f"{api}/call/classify", json=data).json()["event_id"]
-    answer = connection.get(f"{api}/call/classify/{event}").text
-    assert "event: complete" in answer, answer
-    return json.loads(answer.rpartition("data: ")[2])[0]
 
 
 def test_fifty_visitors_at_once_are_all_answered(server, clips):

@@ -1,20 +1,22 @@
-"""The answers of a checkpoint: clips, files, recordings, the microphone."""
+"""The answers of a checkpoint to clips and files."""
 
 import json
 import shutil
 
 import hearing
-import numpy as np
 import pytest
-import soundfile
+import torch
+from advice import UNLIKE
+from checkpoint import Record
+from following import follow
+from sent import Sent
 from sound import load
 
-from modeling.predict import CHECKPOINT
-from tests.space.conftest import LABELS, RATE, SPACE, hum
+from tests.space.made_up import LABELS, RATE
 
 
 def test_answers_agree_with_the_checkpoint_itself(listener, clips):
-    waveform = load(clips["sad.wav"], RATE)
+    waveform = load(clips["sad.wav"], listener.feature_extractor)
     inputs = listener.feature_extractor(waveform, sampling_rate=RATE, return_tensors="pt")
     expected = listener.model(**inputs).logits[0].softmax(-1).tolist()
     answer = listener.hear(waveform)
@@ -24,12 +26,6 @@ def test_answers_agree_with_the_checkpoint_itself(listener, clips):
     assert sum(answer.as_row()["probabilities"].values()) == pytest.approx(1, abs=1e-3)
 
 
-def test_the_checkpoint_of_this_repository_hears_the_examples_as_they_are_named():
-    examples = sorted(str(path) for path in (SPACE / "examples").iterdir())
-    for answer in hearing.Listener(str(CHECKPOINT)).hear_files(examples):
-        assert answer["sure"] and answer["emotion"] == answer["file"].partition("_")[0]
-
-
 def test_below_the_threshold_it_is_not_sure():
     answer = hearing.Answer({"happy": 0.39, "sad": 0.61}, unsure_threshold=0.7)
     assert (answer.emotion, answer.sure) == ("sad", False)
@@ -37,7 +33,7 @@ def test_below_the_threshold_it_is_not_sure():
 
 
 def test_evidence_lies_on_the_frames_of_the_spectrogram(listener, clips):
-    waveform = load(clips["happy.wav"], RATE)
+    waveform = load(clips["happy.wav"], listener.feature_extractor)
     evidence = listener.explain(waveform, listener.hear(waveform))
     config = listener.config
     n_frames = 2 * RATE // config.hop_length + 1
@@ -46,58 +42,21 @@ def test_evidence_lies_on_the_frames_of_the_spectrogram(listener, clips):
     assert evidence.evidence.max() <= 1
 
 
-def test_a_timeline_follows_the_emotions_and_marks_silence(listener, clips):
-    timeline = listener.follow(clips["long.wav"], 3, 3)
-    emotions = [row["emotion"] for row in timeline.as_rows()]
-    assert len(emotions) == 30
-    assert emotions[:9] == ["sad"] * 9
-    assert emotions[11:19] == ["silence"] * 8
-    assert emotions[21:] == ["happy"] * 9
-    assert sum(timeline.overall.values()) == pytest.approx(1, abs=1e-3)
-
-
-@pytest.mark.parametrize(("window", "step"), [(0, 3), (3, 0), (3, -1), (31, 3), (float("nan"), 3), (None, 3)])
-def test_a_window_out_of_range_is_a_sentence(listener, clips, window, step):
-    with pytest.raises(ValueError, match="0.5 to 30.0 s are possible"):
-        listener.follow(clips["long.wav"], window, step)
-
-
 def test_one_bad_file_does_not_stop_the_others(listener, clips):
-    rows = listener.hear_files([str(clips[name]) for name in ("happy.wav", "empty.wav", "sad.wav")])
-    assert [row.get("emotion") for row in rows] == ["happy", None, "sad"]
-    assert rows[1] == {"file": "empty.wav", "problem": "This file is empty. Record again, or choose another file."}
-
-
-def test_the_microphone_hears_silence_and_then_a_voice(listener, tmp_path):
-    microphone, heard = hearing.Microphone(), []
-    for seconds, waveform in enumerate([np.zeros(48_000), hum(150, 1, rate=48_000), hum(150, 1, rate=48_000)]):
-        soundfile.write(tmp_path / f"{seconds}.wav", waveform, 48_000)
-        microphone.answered = 0.0
-        assert microphone.hear(str(tmp_path / f"{seconds}.wav"), listener)
-        answer = microphone.history[-1][1]
-        heard.append(answer and answer.emotion)
-    assert heard == [None, "sad", "sad"]
-    assert len(microphone.sound) <= hearing.LIVE_WINDOW * 48_000
-
-
-def test_the_microphone_answers_now_and_then_but_at_once_when_a_voice_begins(listener, tmp_path):
-    microphone, answered = hearing.Microphone(), []
-    pieces = [np.zeros(0), *[np.zeros(4_800)] * 3, *[hum(150, 0.2, rate=48_000)] * 3]
-    for number, piece in enumerate(pieces):
-        soundfile.write(tmp_path / f"{number}.wav", piece, 48_000)
-        answered.append(microphone.hear(str(tmp_path / f"{number}.wav"), listener))
-    assert answered[:2] == [False, True]
-    assert not any(answered[2:4])
-    assert answered[4]
-    assert [answer and answer.emotion for _, answer in microphone.history][:2] == [None, "sad"]
+    names = ("happy.wav", "empty.wav", "tone.wav", "sad.wav")
+    rows = listener.hear_files([Sent(str(clips[name]), f"my {name}") for name in names])
+    assert [row.get("emotion") for row in rows] == ["happy", None, None, "sad"]
+    assert [row["file"] for row in rows] == [f"my {name}" for name in names]
+    assert "empty.wav is empty" in rows[1]["problem"]
+    assert "no voice in this clip, only a steady tone" in rows[2]["problem"]
 
 
 def test_a_checkpoint_without_an_evaluation_is_served_all_the_same(checkpoint, tmp_path):
     folder = shutil.copytree(checkpoint, tmp_path / "bare")
     (folder / "evaluation.json").unlink()
+    (folder / "study.json").unlink()
     (folder / "README.md").unlink()
-    listener = hearing.Listener(str(folder))
-    assert (listener.evaluation, listener.licences, listener.datasets, listener.terms) == (None, [], [], "")
+    assert hearing.Listener(str(folder)).record == Record()
 
 
 def test_a_card_states_one_licence_and_dataset_or_several(checkpoint, tmp_path):
@@ -106,9 +65,9 @@ def test_a_card_states_one_licence_and_dataset_or_several(checkpoint, tmp_path):
     (folder / "README.md").write_text(
         f"{metadata}\n# A model\n\n## Licence\n\nThe data are\nunder odbl.\n\nAnd so on.\n"
     )
-    listener = hearing.Listener(str(folder))
-    assert (listener.licences, listener.datasets) == (["odbl", "mit"], ["alice/voices"])
-    assert listener.terms == "The data are\nunder odbl."
+    record = Record.of(str(folder), None)
+    assert (record.licences, record.datasets) == (["odbl", "mit"], ["alice/voices"])
+    assert record.terms == "The data are\nunder odbl."
 
 
 @pytest.mark.parametrize("model_id", ["owner/name", "no-such-folder"])
@@ -124,7 +83,26 @@ def test_a_folder_without_a_checkpoint_is_named(tmp_path):
 
 def test_rows_can_be_written_as_json(listener, clips):
     rows = [
-        listener.hear(load(clips["happy.wav"], RATE)).as_row(),
-        *listener.follow(clips["long.wav"], 3, 3).as_rows(),
+        listener.hear(load(clips["happy.wav"], listener.feature_extractor)).as_row(),
+        *follow(listener, clips["long.wav"], 3, 3)[0].as_rows(),
     ]
     assert json.loads(json.dumps(rows)) == rows
+
+
+def test_a_checkpoint_that_says_how_unlike_a_sound_is_is_listened_to(listener, clips, monkeypatch):
+    """The checkpoint of the tests does not say it, so nothing is said."""
+    waveform = load(clips["sad.wav"], listener.feature_extractor)
+    assert UNLIKE not in listener.hear(waveform).advice
+    forward = listener.model.forward
+
+    def telling(unlikeness):
+        def told(*arguments, **named):
+            outputs = forward(*arguments, **named)
+            outputs["unlikeness"] = torch.tensor([unlikeness])
+            return outputs
+
+        return told
+
+    for unlikeness in (0.9, 1.1):
+        monkeypatch.setattr(listener.model, "forward", telling(unlikeness))
+        assert (UNLIKE in listener.hear(waveform).advice) == (unlikeness > 1)

@@ -4,9 +4,10 @@ import os
 import time
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import visitors
-from visitors import Visitors
+from visitors import Visitors, Voices
 
 
 @pytest.fixture
@@ -64,3 +65,33 @@ def test_the_time_of_a_copy_counts_and_not_that_of_its_original(folder, monkeypa
     os.utime(folder / "ann/clip.wav", (0, 0))
     everyone.sweep()
     assert (folder / "ann/clip.wav").exists()
+
+
+class Adapting:
+    """A listener that can be told a voice."""
+
+    sampling_rate = 16_000
+
+    def adapted(self, waveform: np.ndarray) -> str:
+        return f"heard {len(waveform)} samples"
+
+
+def test_a_voice_is_heard_for_a_visit_and_forgotten():
+    everybody = Adapting()
+    voices = Voices(everybody)
+    assert voices.tell("ann", np.zeros(160_000)) == 10
+    assert voices.listener("ann") == "heard 160000 samples"
+    assert voices.listener("ben") is everybody
+    voices.forget("ann")
+    voices.forget("ben")
+    assert voices.listener("ann") is everybody
+    with pytest.raises(ValueError, match="lasts 2.0 s. Speak for 5 s or more"):
+        voices.tell("ann", np.zeros(32_000))
+
+
+def test_only_so_many_voices_are_kept(monkeypatch):
+    monkeypatch.setattr(visitors, "MOST_VOICES", 2)
+    voices = Voices(Adapting())
+    for name in ("ann", "ben", "eve"):
+        voices.tell(name, np.zeros(160_000))
+    assert list(voices.told) == ["ben", "eve"]

@@ -46,6 +46,9 @@ def test_figures_reach_the_checkpoint_and_its_card(studied):
     assert "voices are shared" in study["protocols"]["by-file"]["protocol"]
     assert "tess" in study["protocols"]["without-tess"] and "ravdess" not in study["protocols"]["without-tess"]
     assert list(study["robustness"]) == list(CONDITIONS)
+    assert list(study["adaptation"]["tess"]) == ["0", "1", "5", "20", "100"]
+    assert all(0 <= uar <= 1 for uar in study["adaptation"]["tess"].values())
+    assert (folder / "build/model/adaptation.png").stat().st_size > 10_000
     card = ModelCard.load(folder / "build/model/README.md").content
     for text in ("telephone, G.711", "by-file", "](robustness.png)", "| corpus that was never heard |", "| mean |"):
         assert text in card

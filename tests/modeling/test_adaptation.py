@@ -1,0 +1,77 @@
+"""A model that gets used to a place before it hears it, and the sentence that says when that is worth it."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from modeling.adaptation import ENOUGH_FILES, adapt_to, advice
+from modeling.loading import load_model
+from modeling.predict import main
+from tests.modeling.tiny import save_checkpoint, voice
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Recordings of one place, enough of them."""
+    folder = tmp_path_factory.mktemp("place")
+    for seed in range(ENOUGH_FILES):
+        soundfile.write(folder / f"{seed:02}.wav", 0.1 * voice(0.4, seed=seed), 16_000)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory):
+    """A model to which all recordings are unlike those that it learned from."""
+    folder = tmp_path_factory.mktemp("model")
+    model = save_checkpoint(folder)
+    unlikeness = model.mel_cnn.unlikeness
+    unlikeness.fit(torch.full_like(unlikeness.mean, 9.0), torch.eye(len(unlikeness.mean)))
+    model.save_pretrained(folder)
+    return folder
+
+
+def answers(file) -> list[dict]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_predict_hears_by_the_adapted_model(stranger, place, tmp_path, capsys):
+    plain, adapted = tmp_path / "plain.jsonl", tmp_path / "adapted.jsonl"
+    main([str(place), "--model", str(stranger), "--output", str(plain)])
+    assert "20 of 20 files sound unlike" in (said := capsys.readouterr().err) and "--adapt-to a folder of them" in said
+    main([str(place), "--model", str(stranger), "--output", str(adapted), "--adapt-to", str(place)])
+    assert "--adapt-to" not in capsys.readouterr().err
+    model, feature_extractor = load_model(stranger)
+    model = adapt_to(model, feature_extractor, place)
+    with torch.no_grad():
+        waveform = torch.from_numpy(feature_extractor.read(place / "00.wav"))
+        expected = model(waveform[None]).logits.softmax(-1)[0]
+    heard = answers(adapted)[0]["probabilities"]
+    assert [heard[model.config.id2label[index]] for index in range(4)] == pytest.approx(expected.tolist(), abs=1e-4)
+    assert answers(plain)[0]["probabilities"] != heard
+
+
+def test_a_place_that_cannot_be_heard_is_named(stranger, tmp_path):
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    with pytest.raises(ValueError, match="broken.wav"):
+        adapt_to(*load_model(stranger), tmp_path)
+    with pytest.raises(ValueError, match="there is no file or folder"):
+        adapt_to(*load_model(stranger), tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("unlikeness", "adapted", "said"),
+    [
+        ([0.5, None], False, None),
+        ([1.5], False, "This sounds unlike the recordings that the model learned from"),
+        ([1.5, 0.9, 2.0], False, "2 of 3 files sound unlike"),
+        (list(np.full(ENOUGH_FILES, 2.0)), False, "--adapt-to"),
+    ],
+)
+def test_what_is_said_of_unlike_recordings(unlikeness, adapted, said):
+    line = advice(unlikeness, adapted)
+    assert line is None if said is None else said in line
+    assert ("--adapt-to" in (line or "")) == (said == "--adapt-to")
+    assert "--adapt-to" not in (advice(unlikeness, adapted=True) or "")
