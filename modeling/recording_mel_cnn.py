@@ -153,12 +153,12 @@ class _Checked:
         seconds = n_frames / self.sampling_rate
         if seconds > self.longest:
             raise ValueError(
-                f"{self.name} {lasts} {seconds:,.0f} s; {self.longest:,} s at most are heard at once. {self.remedy}"
+                f"{self.name} {lasts} {seconds:,.0f} s; {self.longest:,g} s at most are heard at once. {self.remedy}"
             )
         if n_frames * self.sound.n_channels > MOST_VALUES * self.longest:
             raise ValueError(
                 f"{self.name} holds {n_frames * self.sound.n_channels:,} samples in {self.sound.n_channels} channels; "
-                f"{MOST_VALUES * self.longest:,} is the most. Save it in mono, or at a lower sampling rate."
+                f"{MOST_VALUES * self.longest:,.0f} is the most. Save it in mono, or at a lower sampling rate."
             )
 
     def _check_samples(self, block: np.ndarray) -> None:
