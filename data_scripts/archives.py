@@ -1,4 +1,4 @@
-"""Unpacks archives that nobody vouches for."""
+"""Unpacks archives from an untrusted source."""
 
 import errno
 import shutil

@@ -13,7 +13,7 @@ FULL_SCALE = 1 << 15  # of 16-bit samples
 
 
 def read_waveform(path: Path) -> tuple[np.ndarray, int]:
-    """Reads a recording as everybody who hears it will, and refuses one that breaks off.
+    """Reads a recording by the reader that the model uses too, and refuses one that breaks off.
 
     Elsewhere what is left of such a file is heard. In a corpus it would stand for the whole clip, under the corpus's name.
 

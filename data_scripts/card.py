@@ -203,7 +203,7 @@ With `torchcodec` installed (it needs FFmpeg's libraries), `datasets` decodes:
 ```python
 from datasets import load_dataset
 
-dataset = load_dataset("build/corpus", "{config}", split="{split}")  # or the repository's name on the Hub
+dataset = load_dataset("build/corpus", "{config}", split="{split}")
 waveform = dataset[0]["audio"].get_all_samples().data[0]  # (n_samples,), 16 kHz
 ```
 

@@ -1,4 +1,4 @@
-"""Gets files over a network that breaks, from servers that nobody vouches for."""
+"""Downloads files over an unreliable network, from untrusted servers."""
 
 import errno
 import itertools

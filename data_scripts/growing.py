@@ -33,7 +33,7 @@ class GrowingFile:
         self.content, self.n_bytes = self.content[:n_bytes], n_bytes
 
     def append(self, records: bytes) -> None:
-        """Writes records, which whoever reads the file finds there at once.
+        """Appends records, which a reader of the file finds there at once.
 
         Raises:
             OSError: the disk is full, say; the records that were there before stay, whole.

@@ -1,6 +1,9 @@
 """Sends a folder to the Hugging Face Hub: the one way in which corpus, checkpoint and Space are published."""
 
 import argparse
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,6 +81,23 @@ def publish_folder(
         )
     report(f"published: {url}")
     return commit.oid
+
+
+@contextmanager
+def copy_to_publish(folder: Path) -> Iterator[Path]:
+    """A temporary folder of links to the files of another one, for what is to go up with another card; see `replace_text`."""
+
+    def link(source: str, target: str) -> None:
+        os.symlink(os.path.abspath(source), target)
+
+    with tempfile.TemporaryDirectory() as copy:
+        yield Path(shutil.copytree(folder, copy, copy_function=link, dirs_exist_ok=True))
+
+
+def replace_text(file: Path, text: str) -> None:
+    """Puts a text in the place of a file or of a link to one, which stays as it is where it leads to."""
+    file.unlink()
+    file.write_text(text, encoding="utf-8")
 
 
 def create_repository(

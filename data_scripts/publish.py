@@ -5,13 +5,14 @@
     uv run -m data_scripts.publish build/corpus --repo-id you/corpus --corpora ravdess crema_d    # without TESS
 
 It needs a token with write access: `hf auth login`, or the environment variable HF_TOKEN. A second run sends only what
-changed; files that are no longer in the folder leave the repository, whose history keeps them.
+changed. The card goes up with the repository's name in its snippets; files that are no longer in the folder leave the repository, whose history keeps them.
 """
 
 import argparse
 import os
 import re
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from data_scripts.terminal import end_quietly_while_loading, say
@@ -21,11 +22,20 @@ if __name__ == "__main__":
 
 from data_scripts.card import write_card
 from data_scripts.corpora import CORPORA
-from data_scripts.hub import add_publish_arguments, card_metadata, publish_folder, report_errors
+from data_scripts.hub import (
+    add_publish_arguments,
+    card_metadata,
+    check_name,
+    copy_to_publish,
+    publish_folder,
+    replace_text,
+    report_errors,
+)
 from data_scripts.staging import scratch_folder, settled
 from modeling.tables_mel_cnn import csv_bytes, csv_rows
 
 CORPUS_FILES = ("README.md", "LICENSE*", "clips.csv", "data/*.parquet")
+BUILT_HERE = 'load_dataset("build/corpus"'  # in the card's snippets
 NO_DERIVATIVES = (
     "{name} is under {license}: it may be shared, not for profit and not adapted. Whether audio resampled to 16 kHz and "
     "packed with labels is still the same work is yours to decide before you publish it; `--corpora ravdess crema_d` is the "
@@ -55,11 +65,16 @@ def publish_corpus(
     for name in chosen:
         if "-nd-" in CORPORA[name].LICENSE and not synthetic:
             say(NO_DERIVATIVES.format(name=CORPORA[name].NAME, license=CORPORA[name].SOURCE["license"]))
-    if set(chosen) == set(present):
-        return publish_folder(folder, repo_id, "dataset", allow=CORPUS_FILES, **options)
-    folder = settled(folder)
-    with scratch_folder(folder.with_name(f"{folder.name}-to-publish")) as staged:
-        select_corpora(folder, chosen, staged)
+    check_name(repo_id)
+    with ExitStack() as stack:
+        if set(chosen) == set(present):
+            staged = stack.enter_context(copy_to_publish(folder))
+        else:
+            folder = settled(folder)
+            staged = stack.enter_context(scratch_folder(folder.with_name(f"{folder.name}-to-publish")))
+            select_corpora(folder, chosen, staged)
+        card = (staged / "README.md").read_text(encoding="utf-8")
+        replace_text(staged / "README.md", card.replace(BUILT_HERE, f'load_dataset("{repo_id}"'))
         return publish_folder(staged, repo_id, "dataset", allow=CORPUS_FILES, **options)
 
 

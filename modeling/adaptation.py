@@ -1,4 +1,4 @@
-"""For recordings unlike the training data: a model that got used to a place, and when it is worth doing so."""
+"""Adapting to a voice or a place by a folder of recordings, and the advice to do so."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ LONGEST = 60.0  # seconds that are heard of one recording
 
 
 def adapt_to(model, feature_extractor, folder: str | Path):
-    """A model that is used to the voice or the place of some recordings, whatever they express.
+    """Adapts a model to the voice or the place of some recordings, without labels.
 
     Args:
         model, feature_extractor: As `modeling.loading.load_model` returns them.
@@ -30,7 +30,7 @@ def adapt_to(model, feature_extractor, folder: str | Path):
 
 
 def advice(unlikeness: Sequence[float | None], adapted: bool) -> str | None:
-    """What to tell whoever had these files heard, of how unlike the training data they are; None if there is nothing.
+    """A sentence for the user on how unlike the training data these files are; None if they are not.
 
     Args:
         unlikeness: Of every file.

@@ -1,4 +1,4 @@
-"""Pooled embeddings of files, written for whoever trains something of their own on them."""
+"""Pooled embeddings of files, as .npz or .parquet."""
 
 from pathlib import Path
 

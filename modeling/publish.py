@@ -11,8 +11,6 @@ changed. The card goes up with the repository's name in its snippet. Only safete
 
 import argparse
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,8 +21,15 @@ if __name__ == "__main__":
 
 from huggingface_hub import ModelCard
 
-from data_scripts.hub import add_publish_arguments, card_metadata, check_name, publish_folder, report_errors
-from data_scripts.staging import whole_file
+from data_scripts.hub import (
+    add_publish_arguments,
+    card_metadata,
+    check_name,
+    copy_to_publish,
+    publish_folder,
+    replace_text,
+    report_errors,
+)
 
 CHECKPOINT = Path(__file__).parent / "checkpoint"
 REQUIRED_FILES = ("README.md", "config.json", "preprocessor_config.json", "model.safetensors")
@@ -56,8 +61,7 @@ def publish_model(folder: Path, repo_id: str, *, dataset: str | None = None, **o
     check_name(repo_id)
     if dataset:
         check_name(dataset)
-    with tempfile.TemporaryDirectory() as copy:
-        staged = Path(shutil.copytree(folder, copy, dirs_exist_ok=True))
+    with copy_to_publish(folder) as staged:
         write_published_card(staged, repo_id, dataset)
         return publish_folder(staged, repo_id, "model", allow=MODEL_FILES, ignore=WORK_FILES, **options)
 
@@ -77,8 +81,7 @@ def write_published_card(folder: Path, repo_id: str, dataset: str | None = None)
         for result in described.data.eval_results or []:
             result.dataset_type = dataset
         card = str(described)
-    with whole_file(folder / "README.md") as file:
-        file.write_text(card.replace(THIS_FOLDER, f'model="{repo_id}"'), encoding="utf-8")
+    replace_text(folder / "README.md", card.replace(THIS_FOLDER, f'model="{repo_id}"'))
 
 
 def _required_files(folder: Path) -> Iterator[str]:

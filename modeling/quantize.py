@@ -117,7 +117,7 @@ def judge(models: dict[str, Path], corpus: Corpus) -> dict:
 
 
 def inputs(clip: np.ndarray) -> dict[str, np.ndarray]:
-    """A clip alone as an exported model wants it."""
+    """One clip as the inputs of an exported model, without padding."""
     return {"input_values": clip[None].astype(np.float32), "attention_mask": np.ones((1, len(clip)), np.int64)}
 
 

@@ -15,6 +15,16 @@ from data_scripts.build import build
 from tests.loopback_hub import LoopbackHub
 from tests.miniature_corpora import write_corpora, write_more_corpora
 
+SLOW_FIXTURES = {"browser", "run_train", "server", "start", "studied", "release"}  # trainings, servers, whole releases
+SLOW_FILES = {"test_export.py", "test_interruption.py", "test_learning.py", "test_study.py", "test_train.py"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks as slow what needs a browser, a server or a training."""
+    for item in items:
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())) or item.path.name in SLOW_FILES:
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def own_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

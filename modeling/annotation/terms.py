@@ -1,4 +1,4 @@
-"""What a result stands on: source, model and settings. All its shards share them, and the one who goes on must have the same."""
+"""Source, model and settings of a result, which all its shards share: a run that goes on must have the same."""
 
 import hashlib
 import json

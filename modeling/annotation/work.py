@@ -1,4 +1,4 @@
-"""The work itself: rows of the source in, shards of the result out, and a card when the last one is there."""
+"""Annotates: rows of the source in, shards of the result out, and a card when the last one is there."""
 
 import itertools
 import math

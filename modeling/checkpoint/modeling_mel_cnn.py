@@ -31,7 +31,7 @@ ADAPTING_CLIPS = 30  # so many have as much of a say in the statistics of an ada
 
 
 class MelCNNPreTrainedModel(PreTrainedModel):
-    """What both models share: configuration, initialisation, and what stays in float32."""
+    """Base class of both models: configuration, weight initialisation, and which parts stay in float32."""
 
     config_class = MelCNNConfig
     base_model_prefix = "mel_cnn"
@@ -192,7 +192,7 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
         return self.config.calibration_temperature * (1 + self.config.unlike_temperature * excess)
 
     def adapt(self, waveforms: Sequence[torch.Tensor | np.ndarray]) -> "MelCNNForAudioClassification":
-        """A model that is used to a voice or a place, by some clips of it, whatever they express; this one stays as it is.
+        """Adapts a copy of the model to a voice or a place by some clips of it, without labels.
 
         The statistics of all BatchNorm layers move towards those of the clips: half way for 30 clips, further for more.
         It is saved and loaded like any other model.
@@ -245,7 +245,7 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
         return spans, torch.cat(probabilities)
 
     def stream(self, sampling_rate: float | None = None, **options) -> MelCNNStream:
-        """A microphone's end: push samples of any length, get answers; its arguments are those of [`MelCNNStream`]."""
+        """A stream to push samples of any length into, which answers as they come; arguments as in [`MelCNNStream`]."""
         return MelCNNStream(self, sampling_rate, **options)
 
     @torch.no_grad()

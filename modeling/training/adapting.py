@@ -1,4 +1,4 @@
-"""What adapting to a corpus that was not trained on is worth, against the number of its clips that are heard for it."""
+"""How much adapting to an unheard corpus gains, by the number of its clips that the model is adapted to."""
 
 import numpy as np
 import torch

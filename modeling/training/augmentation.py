@@ -1,4 +1,4 @@
-"""New voices, rooms, microphones and levels out of the old ones, in batches, on the device of the model.
+"""Data augmentation: new voices, rooms and microphones out of the old ones, in batches, on the device of the model.
 
 Everything draws from torch's global generator, so that a seed repeats a run and a resumed run goes on as it would have.
 """

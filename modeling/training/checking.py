@@ -1,4 +1,4 @@
-"""Every clip is heard once before training: what is wrong is said at once, all of it, and not by the luck of a batch."""
+"""Reads every clip once before training, so that all that is wrong is said at once."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Clips to train on, and clips of voices that stay unheard, by the protocol that is asked for."""
+"""Splits into training and held-out clips: the dataset's own, by speaker, by file, or without a corpus."""
 
 import warnings
 from collections import Counter

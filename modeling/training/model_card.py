@@ -118,7 +118,7 @@ def _study_text(study: dict) -> str:
 def _cost(training: dict | None) -> str:
     if not training:
         return ""
-    return f"Training took {training['seconds'] / 60:.0f} minutes on {training['processor']}. Its energy was not measured.\n"
+    return f"\nTraining took {training['seconds'] / 60:.0f} minutes on {training['processor']}. Its energy was not measured.\n"
 
 
 def hub_name(base: dict | None) -> str | None:
@@ -239,7 +239,6 @@ judge people: not in hiring, schools, policing, medicine, credit or at borders, 
 {dataset}, of which the weights have heard:
 
 {trained_on}
-
 {cost}
 ## Licence
 

@@ -1,4 +1,4 @@
-"""The recipe: what train.py does where nothing else is asked for."""
+"""The recipe: the default arguments of train.py."""
 
 import json
 from dataclasses import dataclass, field, fields

@@ -1,4 +1,4 @@
-"""What noise, rooms, telephones, codecs and levels cost a model: the same clips, degraded one way at a time."""
+"""Robustness: the same clips with noise, rooms, telephones, codecs and other levels, one at a time."""
 
 import io
 import math

@@ -1,4 +1,4 @@
-"""A second task in training: which sentence is being read. What is said and how it is said are told apart more easily together."""
+"""A second task in training: to name the sentence that is read, so that words are not taken for feeling."""
 
 from collections import defaultdict
 

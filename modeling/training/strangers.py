@@ -1,4 +1,4 @@
-"""What a trained model is told of its training data, for the sake of recordings that are unlike it."""
+"""After training: BatchNorm's statistics of clean clips, and what `unlikeness` is measured against."""
 
 from collections.abc import Iterable
 from itertools import islice

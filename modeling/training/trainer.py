@@ -1,4 +1,4 @@
-"""Batches, the order of the clips, and predictions: what the Trainer of transformers is told about our data."""
+"""A Trainer for clips: its batches, its sampler, its optimizer, and predictions."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable
@@ -17,7 +17,7 @@ from modeling.training.muon import MuonAdamW
 
 
 class EmotionTrainer(Trainer):
-    """A Trainer that draws rare classes and the clips of reticent speakers more often, and optimises by Muon.
+    """A Trainer that draws rare classes and the speakers of few clips more often, and optimises by Muon.
 
     Args:
         class_balance: 0 draws every clip equally often, 1 every class of every speaker.

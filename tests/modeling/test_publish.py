@@ -28,7 +28,7 @@ def test_weights_code_card_and_metric_go_up(hub, model, capsys):
     printed, error = run(capsys, model, "--repo-id", "alice/model")
     assert error == ""
     assert printed.strip().endswith(f"{hub.endpoint}/alice/model")
-    published = hub.files("models", "alice/model")
+    published = dict(hub.files("models", "alice/model"))
     published.pop(".gitattributes")
     assert published.pop("onnx/model.onnx") == b"as modeling.export writes it"
     assert published == {path.name: path.read_bytes() for path in model.iterdir() if path.is_file()}
