@@ -147,7 +147,7 @@ class _Checked:
             self._check_samples(block)
             self.n_heard += len(block)
             self._check_length(self.n_heard, "lasts more than")
-            yield block.mean(axis=1)
+            yield block.mean(axis=1) if block.shape[1] > 1 else block[:, 0]
 
     def _check_length(self, n_frames: int, lasts: str) -> None:
         seconds = n_frames / self.sampling_rate
