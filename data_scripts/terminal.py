@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from modeling.tables_mel_cnn import printable
 
@@ -59,13 +60,16 @@ def command(
     Raises:
         SystemExit: with that line. Any other exception is a fault of the program, and passes with its traceback.
     """
-    before = signal.getsignal(signal.SIGINT)
+    before, before_hook = signal.getsignal(signal.SIGINT), sys.unraisablehook
     in_charge = threading.current_thread() is threading.main_thread() and before is not signal.SIG_IGN
     if in_charge:
         signal.signal(signal.SIGINT, _interrupt)
+        sys.unraisablehook = partial(_unraisable, before_hook)
     try:
         yield
     except KeyboardInterrupt:
+        if before is _leave:  # the program ends, and what it was about to make is freed half made
+            before_hook = _say_nothing
         _end(f"interrupted; {kept()}")
     except Exception as error:
         if _disk_is_full(error):
@@ -76,6 +80,7 @@ def command(
     finally:
         if in_charge:  # what the program has still to say and to free, Ctrl-C may cut short
             signal.signal(signal.SIGINT, signal.SIG_DFL if before is _leave else before)
+            sys.unraisablehook = before_hook
 
 
 def _leave(*_: object) -> None:
@@ -86,6 +91,19 @@ def _leave(*_: object) -> None:
 def _interrupt(*_: object) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     raise KeyboardInterrupt
+
+
+def _unraisable(otherwise: Callable, details: "sys.UnraisableHookArgs") -> None:
+    """Lets an interruption come again that met a destructor, where no exception can be raised."""
+    if not issubclass(details.exc_type, KeyboardInterrupt):
+        otherwise(details)
+    else:
+        signal.signal(signal.SIGALRM, _interrupt)
+        signal.setitimer(signal.ITIMER_REAL, 0.2)  # s, by when the destructor has ended
+
+
+def _say_nothing(details: "sys.UnraisableHookArgs") -> None:
+    pass
 
 
 def _end(line: str) -> None:

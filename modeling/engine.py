@@ -22,7 +22,7 @@ from modeling.speech_mel_cnn import why_no_speech
 
 BATCH = {"cpu": 30, "gpu": 1200}  # seconds of audio, padding included, that are heard at once
 WAITING = 10  # batches' worth of audio that waits for others of its length
-ROUNDING = 0.02  # what bfloat16 can change in a probability; 0.01 is the most that was seen
+ROUNDING = 0.01  # what bfloat16 can change in a probability: over 1,200 clips of the corpora at most 0.0093
 AHEAD = 2  # chunks for every worker that are read before they are asked for
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 

@@ -117,7 +117,14 @@ def test_a_full_disk_ends_in_one_line(tiny_corpus, run_train, tiny_disk, capsys)
 def run_in_process(folder: Path, *options: str, launcher: tuple = (sys.executable,)) -> subprocess.Popen:
     arguments = [*launcher, str(ROOT / "train.py"), *train_command(*options, epochs=4)]
     return subprocess.Popen(
-        arguments, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        arguments,
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # A shell has what it runs in the background ignore Ctrl-C, and so do the children of that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     )
 
 

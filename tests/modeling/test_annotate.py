@@ -139,7 +139,7 @@ def test_what_is_missing_is_made_and_nothing_else(source, model, result, tmp_pat
 
 
 def test_killed_processes_lose_nothing(source, model, result, tmp_path):
-    """Three under torchrun, of which one is killed, which ends all; two that go on; every byte is as it would have been."""
+    """Three under torchrun, of which one is killed, which ends all; two go on; every byte is as it would have been."""
     output = tmp_path / "out"
     command = [*("-m", "modeling.annotate", source, "--output", output, "--model", model, "--workers", 1)]
     command += ["--rows-per-shard", 7, "--dtype", "float32", "--embeddings"]
@@ -167,7 +167,14 @@ def test_a_shard_that_another_process_is_writing_is_left_to_it(source, model, re
     first, second, *_ = sorted(output.glob("data/*.parquet"))
     first.unlink()
     second.unlink()
-    code = f"import time; from pathlib import Path; from data_scripts.staging import claim\nwith claim(Path({str(first)!r})): print(flush=True); time.sleep(99)"
+    code = f"""
+import time
+from pathlib import Path
+from data_scripts.staging import claim
+with claim(Path({str(first)!r})):
+    print(flush=True)
+    time.sleep(99)
+"""
     holder = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE)
     holder.stdout.readline()
     try:

@@ -1,0 +1,97 @@
+"""How commands end: in one line, whatever ends them."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from data_scripts.terminal import command, say
+
+PROJECT = Path(__file__).parents[2]
+START = """
+import os, signal, sys, time
+from data_scripts.terminal import command, end_quietly_while_loading
+signal.signal(signal.SIGINT, signal.default_int_handler)
+end_quietly_while_loading()
+"""
+INTERRUPT = "os.kill(os.getpid(), signal.SIGINT); time.sleep(9)"
+KEPT = "with command(lambda: 'two are kept'):"
+INTERRUPTIONS = {
+    "while the libraries load": (INTERRUPT, "interrupted; nothing was done yet"),
+    "at work": (f"{KEPT} {INTERRUPT}", "interrupted; two are kept"),
+    # Nothing can be raised there: Python prints the exception, and goes on as if nothing had been.
+    "in a destructor": (
+        f"class Thing:\n    def __del__(self): {INTERRUPT}\n{KEPT}\n    Thing()\n    time.sleep(9)",
+        "interrupted; two are kept",
+    ),
+    "and again in the clean-up": (
+        f"def work():\n    try: {INTERRUPT}\n    finally: {INTERRUPT}\n{KEPT} work()",
+        "",
+    ),
+    "and something half made is freed": (
+        f"class Thing:\n    def __del__(self): self.half_made\nthing = Thing()\n{KEPT} {INTERRUPT}",
+        "interrupted; two are kept",
+    ),
+}
+
+
+@pytest.mark.parametrize("moment", INTERRUPTIONS)
+def test_ctrl_c_ends_in_one_line(moment):
+    work, line = INTERRUPTIONS[moment]
+    ended = subprocess.run(
+        [sys.executable, "-c", START + work], cwd=PROJECT, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ended.stderr.strip() == line and ended.returncode != 0
+
+
+def test_who_ignores_ctrl_c_is_not_made_to_hear_it():
+    script = START.replace("default_int_handler", "SIG_IGN") + "with command(): os.kill(os.getpid(), signal.SIGINT)"
+    subprocess.run([sys.executable, "-c", script], cwd=PROJECT, check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        OSError(errno.EFBIG, os.strerror(errno.EFBIG)),
+        RuntimeError("[enforce fail at inline_container.cc:668] . PytorchStreamWriter failed writing file data.pkl"),
+        RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_a_full_disk_is_told_from_other_faults(error):
+    with (
+        pytest.raises(SystemExit, match=r"^name: the disk is full \(.*\); two are kept$"),
+        command(lambda: "two are kept", "name"),
+    ):
+        raise error
+    with pytest.raises(SystemExit, match="disk is full"), command(lambda: "two are kept"):
+        try:
+            raise error
+        except Exception as cause:
+            raise TypeError("wrapped by a library") from cause
+
+
+def test_a_fault_of_the_program_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError), command():
+        raise ZeroDivisionError
+    with pytest.raises(ValueError), command(errors=(OSError,)):
+        raise ValueError
+
+
+def test_an_end_cannot_steer_the_terminal(capsys):
+    with pytest.raises(SystemExit) as end, command():
+        raise ValueError("\x1b[2Jevil.wav is no\nrecording")
+    assert end.value.code == r"error: \x1b[2Jevil.wav is no recording"
+    say("\x1b]0;evil")
+    assert capsys.readouterr().out == "\\x1b]0;evil\n"
+
+
+def test_afterwards_signals_are_as_before():
+    before = signal.getsignal(signal.SIGINT), sys.unraisablehook
+    with command():
+        assert signal.getsignal(signal.SIGINT) is not before[0]
+    assert (signal.getsignal(signal.SIGINT), sys.unraisablehook) == before
