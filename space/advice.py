@@ -93,9 +93,13 @@ class Nature:
 
 
 def no_voice(waveform: np.ndarray, rate: int) -> str | None:
-    """Why a clip that is not silent holds no voice, in a sentence; None where it may hold one."""
+    """Why a clip that is not silent holds no voice; None where it may hold one.
+
+    The checkpoint's feature extractor has a rule for what can be no speech at all; this one looks closer. Like its
+    sentence, this one has no subject.
+    """
     kind = Nature.of(waveform, rate).kind
-    return kind and f"I hear no voice in this clip, only {kind}. Send speech, with as little else as possible."
+    return kind and f"holds no voice, only {kind}. Record speech, with as little else as possible."
 
 
 def about_sound(waveform: np.ndarray, rate: int) -> list[str]:
