@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from data_scripts.build import build
 from modeling.publish import publish_model
 from tests import loopback_hub
 from tests.loopback_hub import LoopbackHub
+from tests.miniature_corpora import write_corpora
 from tests.modeling.tiny import voice
 
 ROOT = Path(__file__).parents[1]
@@ -54,11 +56,13 @@ def has_torchcodec() -> bool:
 
 
 @pytest.fixture
-def newcomer(tmp_path, tiny_corpus) -> Path:
+def newcomer(tmp_path) -> Path:
     """A folder as it is after the commands that the pages give: a built corpus, the checkpoint, some recordings."""
     folder = tmp_path / "newcomer"
-    (folder / "build").mkdir(parents=True)
-    shutil.copytree(tiny_corpus, folder / "build/corpus")
+    corpora = write_corpora(tmp_path / "raw")
+    for seed, path in enumerate(sorted((tmp_path / "raw").rglob("*.wav"))):  # its tones would be called no speech
+        soundfile.write(path, voice(1.0, seed=seed), 16_000)
+    build(corpora, folder / "build/corpus", allow_partial=True, report=lambda line: None)
     shutil.copytree(ROOT / "modeling/checkpoint", folder / "modeling/checkpoint")
     for name in ("clip.wav", "talk.wav", "recordings/one.wav", "recordings/two.wav"):
         (folder / name).parent.mkdir(exist_ok=True)
