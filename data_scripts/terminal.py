@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
+from tqdm import tqdm
+
 from modeling.tables_mel_cnn import printable
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -107,6 +109,8 @@ def _say_nothing(details: "sys.UnraisableHookArgs") -> None:
 
 
 def _end(line: str) -> None:
+    for bar in list(getattr(tqdm, "_instances", ())):
+        bar.close()  # else it is drawn once more, below the last line
     # Of several processes the first speaks for all.
     raise SystemExit(printable(" ".join(line.split())) if os.environ.get("RANK", "0") == "0" else 1) from None
 

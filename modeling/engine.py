@@ -92,7 +92,7 @@ class Listener:
                 rate = self.feature_extractor.sampling_rate
                 waveform = read_recording(source, rate, self.longest, name, self.too_long).waveform
                 problem = why_no_speech(waveform, rate)
-                yield f"{name or source} {problem}" if problem else waveform
+                yield f"{name or _called(source)} {problem}" if problem else waveform
             except ValueError as error:
                 yield " ".join(str(error).split())
 
@@ -254,6 +254,11 @@ def _fetched(source: Source) -> tuple[Source, str | None]:
         except Exception as error:  # every store has errors of its own
             raise ValueError(f"{path} cannot be fetched: {error}") from error
     return source, name if source.get("bytes") is not None else path
+
+
+def _called(source: Source) -> str:
+    """What a recording is called that has no name of its own: its path, or what the reader calls it."""
+    return str(source) if isinstance(source, (str, os.PathLike)) else "the recording"
 
 
 def _batches(clips: dict[int, np.ndarray], n_samples: float) -> Iterator[list[int]]:

@@ -39,7 +39,6 @@ class MelCNNPreTrainedModel(PreTrainedModel):
     input_modalities = ("audio",)
     _keep_in_fp32_modules_strict = ["log_mel", "unlikeness"]
     _input_embed_layer = "log_mel"
-    _keys_to_ignore_on_load_missing = [r"unlikeness\."]
     _no_split_modules = []
     accepts_loss_kwargs = (
         False  # else Trainer takes **kwargs for a promise to scale the loss under gradient accumulation

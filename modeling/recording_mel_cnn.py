@@ -147,18 +147,18 @@ class _Checked:
             self._check_samples(block)
             self.n_heard += len(block)
             self._check_length(self.n_heard, "lasts more than")
-            yield block.mean(axis=1)
+            yield block.mean(axis=1) if block.shape[1] > 1 else block[:, 0]
 
     def _check_length(self, n_frames: int, lasts: str) -> None:
         seconds = n_frames / self.sampling_rate
         if seconds > self.longest:
             raise ValueError(
-                f"{self.name} {lasts} {seconds:,.0f} s; {self.longest:,} s at most are heard at once. {self.remedy}"
+                f"{self.name} {lasts} {seconds:,.0f} s; {self.longest:,g} s at most are heard at once. {self.remedy}"
             )
         if n_frames * self.sound.n_channels > MOST_VALUES * self.longest:
             raise ValueError(
                 f"{self.name} holds {n_frames * self.sound.n_channels:,} samples in {self.sound.n_channels} channels; "
-                f"{MOST_VALUES * self.longest:,} is the most. Save it in mono, or at a lower sampling rate."
+                f"{MOST_VALUES * self.longest:,.0f} is the most. Save it in mono, or at a lower sampling rate."
             )
 
     def _check_samples(self, block: np.ndarray) -> None:

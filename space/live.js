@@ -35,6 +35,7 @@ const start = async () => {
   URL.revokeObjectURL(code);
   const recorder = new AudioWorkletNode(context, "recorder");
   recorder.port.onmessage = ({ data }) => {
+    if (stream !== own) return;  // what comes after the end
     own.pieces.push(data);
     own.total += data.length;
     tell(own);
@@ -42,8 +43,8 @@ const start = async () => {
       kept -= own.pieces.shift().length;
     }
   };
-  context.createMediaStreamSource(media).connect(recorder).connect(context.destination);
   stream = own;
+  context.createMediaStreamSource(media).connect(recorder).connect(context.destination);
   button(true);
   while (stream === own) {
     const began = performance.now();

@@ -62,3 +62,11 @@ document.addEventListener("drop", (event) => {
   input.files = asSounds(event.dataTransfer.files);
   input.dispatchEvent(new Event("change", { bubbles: true }));
 }, true);
+
+// Gradio hides its link to the API on phones, and its address opens nothing: the link in About presses it.
+document.addEventListener("click", (event) => {
+  const link = document.querySelector("footer .show-api");
+  if (!event.target.closest?.("a[href='?view=api']") || !link) return;
+  event.preventDefault();
+  link.click();
+});

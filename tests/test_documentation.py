@@ -82,7 +82,7 @@ def test_snippets_run_as_they_stand(newcomer, hub, monkeypatch):
     monkeypatch.setitem(loopback_hub.TOKENS, "hf_write", ("you", "write"))
     publish_model(newcomer / "modeling/checkpoint", "you/model", revision="v1.0", report=lambda line: None)
     for source, output in (("recordings", "emotions"), ("build/corpus", "build/embeddings")):
-        run(newcomer, hub, "-m", "modeling.annotate", source, "--embeddings", "--output", output, "--workers", "0")
+        run(newcomer, hub, "-m", "modeling.annotate", source, "--embeddings", "--output", output, "--workers", "1")
     snippets = [snippet for page in PAGES for snippet in blocks(page, "python")]
     snippets += blocks(newcomer / "build/corpus/README.md", "python")
     if not has_torchcodec():

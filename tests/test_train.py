@@ -11,6 +11,7 @@ from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 
 import train
+from modeling.configuration_mel_cnn import MelCNNConfig
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training.model_card import write_card
 from tests.tiny_model import CONFIG
@@ -83,7 +84,7 @@ def test_evaluation_alone_repeats_the_figures_and_leaves_the_model_alone(tiny_co
 def test_impossible_wishes_are_refused_in_a_line(tiny_corpus, run_train, options, complaint):
     with pytest.raises(SystemExit, match=complaint):
         run_train("--dataset_name", tiny_corpus, *options)
-    assert not Path("build").exists()
+    assert not [path for path in Path().rglob("*") if path.is_file() and not path.name.endswith(".lock")]
 
 
 def test_a_model_is_not_called_deaf_to_voices_that_it_was_trained_on(tiny_corpus, run_train):
@@ -151,7 +152,7 @@ def test_fine_tuning_takes_the_encoder_and_a_new_head(tiny_corpus, own_data, run
 
 
 def test_as_many_labels_of_another_order_get_a_new_head_too(run_train):
-    model = MelCNNForAudioClassification(train.MelCNNConfig(**CONFIG, num_labels=2))
+    model = MelCNNForAudioClassification(MelCNNConfig(**CONFIG, num_labels=2))
     model.save_pretrained("base")
     arguments = train.ModelArguments(model_name_or_path="base")
     tuned = train.make_model(arguments, ["other", "names"])
@@ -166,7 +167,7 @@ def test_fixed_window_is_filled_in_training(tiny_corpus, run_train, monkeypatch)
     clips = record_clips(monkeypatch)
     plain = {"architecture": "plain", "width": 4, "hidden_size": 8}
     run_train("--dataset_name", tiny_corpus, "--model_config", json.dumps(plain))
-    assert [part.max_length for part in clips] == [3 * 16_000, None]
+    assert [part.max_length for part in clips[:2]] == [3 * 16_000, None]
 
 
 @pytest.mark.parametrize("augmentation", [True, False])
@@ -174,14 +175,14 @@ def test_quiet_surrounds_the_training_clips_alone(tiny_corpus, run_train, monkey
     clips = record_clips(monkeypatch)
     run_train("--dataset_name", tiny_corpus, "--augmentation", str(augmentation))
     of_training, of_validation = (
-        {len(part[index % len(part)]["input_values"]) for index in range(100)} for part in clips
+        {len(part[index % len(part)]["input_values"]) for index in range(100)} for part in clips[:2]
     )
     assert len(of_validation) == 1  # the tiny corpus's clips are all of one length
     assert (len(of_training) > 10) == augmentation
 
 
 def record_clips(monkeypatch) -> list[train.Clips]:
-    """The clips of training and of validation, in this order, once train.py has run."""
+    """The clips of training and of validation, in this order and before others, once train.py has run."""
     recorded = []
 
     class RecordedClips(train.Clips):

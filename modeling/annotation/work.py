@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from huggingface_hub import ModelCard
 from tqdm import tqdm
 
@@ -153,7 +154,7 @@ def _chunks_of_part(
 
 def _is_enough(waiting: list[pa.Table], audio_column: str) -> bool:
     n_rows = sum(map(len, waiting))
-    n_paths = sum(row["bytes"] is None for rows in waiting for row in recordings(rows, audio_column))
+    n_paths = sum(pc.struct_field(rows[audio_column], "bytes").null_count for rows in waiting)
     return n_rows >= CHUNK_ROWS or sum(rows.nbytes for rows in waiting) + n_paths * PATH_BYTES >= CHUNK_BYTES
 
 

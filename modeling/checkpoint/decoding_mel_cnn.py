@@ -5,12 +5,13 @@ What is opened is the content alone, never what a name or a playlist points to. 
 
 import io
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -22,6 +23,10 @@ except (ImportError, OSError):  # OSError: the library libsndfile is missing
     soundfile = None
 
 PACKAGES = "Recordings are read by two packages, of which one is missing: pip install soundfile soxr"
+PRINTING = threading.Lock()  # who has diverted the standard error
+BY_MPG123 = re.compile(
+    rb"\s*$|\[\S*libmpg123\S*\] |Note: .*(MPEG|resync|input|available|frame|RIFF|ID3)|Warning: .*(Xing|ID3|frame|stream|MPEG|byte)"
+)
 BLOCK = 1 << 20  # samples of all channels that are decoded at once
 UNKNOWN = 1 << 62  # frames from which on libsndfile's count stands for "not stated"
 STREAMED = 0x7FFF0000  # a RIFF or AIFF size from here on, or 0, stands for "not known": it was written to a pipe
@@ -73,7 +78,8 @@ def open_sound(source: str | os.PathLike | bytes, name: str, longest: float) -> 
         content = Content(file)
         _check_content(content, name)
         try:
-            decoder = soundfile.SoundFile(content)
+            with _silent_mpg123():
+                decoder = soundfile.SoundFile(content)
         except Exception:  # noqa: BLE001 (of half a dozen classes, and in the decoder's words)
             decoder = None
         if decoder is not None:
@@ -169,11 +175,38 @@ def _check_content(content: Content, name: str) -> None:
 
 
 def _blocks(decoder) -> Iterator[np.ndarray]:
+    silent = _silent_mpg123 if decoder.format == "MP3" or "MPEG" in decoder.subtype else nullcontext
     while True:
-        block = decoder.read(max(BLOCK // decoder.channels, 1), dtype="float32", always_2d=True)
+        with silent():
+            block = decoder.read(max(BLOCK // decoder.channels, 1), dtype="float32", always_2d=True)
         if not len(block):
             return
         yield block
+
+
+@contextmanager
+def _silent_mpg123() -> Iterator[None]:
+    """Keeps off the terminal what the decoder of MP3 prints about damaged frames, with places in its source.
+
+    It writes to the standard error by itself, and libsndfile has no way to tell it not to. Lines of others are passed on.
+    """
+    with PRINTING:
+        try:
+            kept = os.dup(2)
+        except OSError:  # there is no standard error
+            yield
+            return
+        with tempfile.TemporaryFile() as printed:
+            os.dup2(printed.fileno(), 2)
+            try:
+                yield
+            finally:
+                os.dup2(kept, 2)
+                os.close(kept)
+                printed.seek(0)
+                for line in printed:
+                    if not BY_MPG123.match(line):
+                        os.write(2, line)
 
 
 def _is_cut_off(content: Content) -> bool:

@@ -93,7 +93,7 @@ def speed(folder: Path) -> None:
             list(pool.map(partial(hear_all, listener), [batches[start::n_processes] for start in range(n_processes)]))
 
     def by_pipeline() -> None:
-        list(classify(iter(waveforms), batch_size=8))
+        classify(waveforms, batch_size=8)
 
     classify = pipeline("audio-classification", model=model, feature_extractor=feature_extractor)
     torch.set_num_threads(1)

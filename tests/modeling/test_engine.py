@@ -108,3 +108,13 @@ def test_how_unlike_a_clip_is_where_the_model_knows():
     model.mel_cnn.unlikeness.fit(torch.zeros(size), torch.eye(size))
     expected = model(torch.from_numpy(clip)[None]).unlikeness.item()
     assert Listener(model, MelCNNFeatureExtractor()).hear([clip])[0].unlikeness == pytest.approx(expected) != 0
+
+
+def test_a_problem_names_the_recording_and_never_shows_its_content(tmp_path):
+    path = tmp_path / "silent.wav"
+    soundfile.write(path, np.zeros(8_000), 16_000)
+    content = path.read_bytes()
+    sources = [str(path), content, {"bytes": content, "path": "a/b.wav"}, {"bytes": content, "path": None}]
+    found = list(Listener(None, MelCNNFeatureExtractor()).decode(sources))
+    names = [str(path), "the recording", "b.wav", "the recording"]
+    assert [problem.split(" holds only silence")[0] for problem in found] == names

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -253,6 +254,27 @@ def test_a_file_is_opened_by_its_content_not_by_its_name(tmp_path):
     shutil.copy(tmp_path / "1.mp3", tmp_path / "1.raw")
     heard = [MelCNNFeatureExtractor().read(tmp_path / name) for name in ("1.mp3", "1.raw")]
     np.testing.assert_array_equal(*heard)
+
+
+def test_the_decoder_of_mp3_prints_nothing_and_others_may(capfd):
+    content = bytearray(FORMATS["mp3"][0])
+    content[1_000:9_000:97] = bytes(len(content[1_000:9_000:97]))
+    speaking = threading.Event()
+
+    def speak():
+        while not speaking.wait(0.001):
+            os.write(2, b"another thread\n")
+
+    thread = threading.Thread(target=speak)
+    thread.start()
+    try:
+        for _ in range(20):
+            read_recording(bytes(content), RATE)
+    finally:
+        speaking.set()
+        thread.join()
+    said = capfd.readouterr().err
+    assert set(said.splitlines()) == {"another thread"}
 
 
 def test_damaged_files_are_heard_or_refused(monkeypatch):
