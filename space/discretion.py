@@ -25,7 +25,12 @@ def keep() -> None:
     # Messages of exceptions quote what caused them, up to whole recordings; so no text is let through at all.
     notes = sys.stderr
     sys.stdout = sys.stderr = Discreet(notes)
+    for logger in logging.Logger.manager.loggerDict.values():
+        if isinstance(logger, logging.Logger):  # the server's own, for one, would write past us
+            logger.handlers.clear()
+            logger.propagate = True
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, force=True)
+    logging.root.handlers[0].setLevel(logging.WARNING)
 
 
 def tell_programs() -> None:

@@ -52,7 +52,17 @@ def test_nothing_that_was_sent_is_in_the_log(server, clips):
     for endpoint in ("classify", "timeline", "batch"):
         for data in (canary, f"data:audio/wav;base64,{canary}", {"path": canary} | FILE, [canary], {canary: canary}):
             called(server, endpoint, data)
-    for address in ("call/classify", "queue/join", "queue/data", "run/classify", "mcp/", "upload", "live", canary):
+    for address in (
+        "call/classify",
+        "queue/join",
+        "queue/data",
+        "run/classify",
+        "mcp/",
+        "upload",
+        "live",
+        canary,
+        f"call/{canary}",
+    ):
         for content in (f'{{"data": ["{canary}"', f'{{"data": ["{canary}"]}}', f'{{"{canary}": 1}}'):
             url = f"{server.url}/gradio_api/{address}?{canary}={canary}"
             httpx.post(
