@@ -68,12 +68,15 @@ def lock(output: Path, wait: float = 0.0, report: Callable[[str], None] = say_as
 
 def _try(path: Path, output: Path) -> int | None:
     """A descriptor that holds the lock; None where somebody else has it."""
-    while True:
+    for last in (*[False] * 9, True):
         try:
+            output.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise
+            if error.errno == errno.ENOENT and not last:
+                continue  # another run, which has ended, removed the folder, which it had made
             raise ValueError(
                 f"{output} cannot be written, because {path} cannot be made: {error.strerror}; name an output where you "
                 "may write"
@@ -94,6 +97,7 @@ def _try(path: Path, output: Path) -> int | None:
                 f"({error.strerror}); name an output on another disk"
             ) from error
         os.close(descriptor)
+    return None
 
 
 def _myself() -> dict:

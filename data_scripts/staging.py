@@ -34,7 +34,7 @@ def claim(*outputs: Path, wait: float = 0.0, report: Callable[[str], None] = say
     """
     with ExitStack() as stack:
         for output in sorted({settled(output) for output in outputs}):
-            _make_parent(output)
+            stack.callback(_remove_empty, _make_parents(output))
             if stack.enter_context(lock(output, wait, report)):
                 _recover(output, report)
         yield
@@ -155,13 +155,23 @@ def _sync_one(path: Path) -> None:
         os.close(descriptor)
 
 
-def _make_parent(output: Path) -> None:
+def _make_parents(output: Path) -> list[Path]:
+    """Makes the folders above an output; returns those that were not there, the lowest first."""
+    missing = [folder for folder in output.parents if not folder.exists()]
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(
             f"{output} cannot be written, because the folder {output.parent} cannot be made: {error.strerror}"
         ) from error
+    return missing
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Who writes nothing leaves no folders either."""
+    for folder in folders:
+        with suppress(OSError):  # there is something in it, or another run has been faster
+            folder.rmdir()
 
 
 def _staging(output: Path) -> Path:

@@ -281,6 +281,15 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
 
 
+def test_who_writes_nothing_leaves_no_folders(tmp_path):
+    with claim(tmp_path / "a" / "b" / "model", tmp_path / "a" / "run"):
+        pass
+    assert not list(tmp_path.iterdir())
+    with whole_file(tmp_path / "a" / "b" / "table.csv") as path:
+        path.touch()
+    assert [path.name for path in tmp_path.rglob("*")] == ["a", "b", "table.csv"]
+
+
 def test_a_scratch_folder_vanishes(tmp_path):
     (tmp_path / ".upload.building-1").mkdir()
     with scratch_folder(tmp_path / "upload") as folder:
