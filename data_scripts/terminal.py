@@ -21,11 +21,11 @@ NO_ROOM_IN_WORDS = re.compile(
 )
 
 
-def listed(faults: Sequence[str]) -> str:
-    """One fault as it is, several one below the other; of everything that is wrong, not of the first thing alone."""
+def listed(faults: Sequence[str], heading: str | None = None) -> str:
+    """All faults, not the first alone: one behind the heading, if there is one, several one below the other."""
     if len(faults) == 1:
-        return faults[0]
-    return f"{len(faults)} things are wrong:" + "".join(f"\n  {fault.rstrip('.')}." for fault in faults)
+        return f"{heading}: {faults[0]}" if heading else faults[0]
+    return f"{heading or f'{len(faults)} things are wrong'}:" + "".join(f"\n  {fault.rstrip('.')}." for fault in faults)
 
 
 def say(line: str) -> None:

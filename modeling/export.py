@@ -28,12 +28,17 @@ Neither torch nor this repository is needed to run it, only onnxruntime and soun
 """
 
 import argparse
+import copy
 import json
 import logging
-import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+
+from data_scripts.terminal import command, end_quietly_while_loading, say
+
+if __name__ == "__main__":
+    end_quietly_while_loading()
 
 import numpy as np
 import onnx
@@ -46,7 +51,8 @@ from transformers.utils.logging import disable_progress_bar
 from data_scripts.schema import SAMPLING_RATE
 from data_scripts.staging import whole_folder
 from data_scripts.synthesis import PROSODIES, Voice, speak, strayed
-from modeling.predict import CHECKPOINT, load_model
+from modeling.fourier import PowerByProducts
+from modeling.loading import CHECKPOINT, load_model
 from modeling.quantize import Corpus, quantize
 
 CORPUS = Path("build/corpus")  # where data_scripts.build leaves it
@@ -59,7 +65,7 @@ MEANING = {
     "logits": "calibrated: already divided by calibration_temperature (batch, n_labels)",
     "probabilities": "softmax of the logits (batch, n_labels)",
     "embedding": "what the head classifies (batch, embedding_size)",
-    "unlikeness": "how unlike the training clips; above 1, the answer deserves little trust (batch,)",
+    "unlikeness": "how unlike the training clips; above 1, an answer deserves little trust; 0 if not measured (batch,)",
     "spectrogram": "normalised log-mel spectrogram, low to high (batch, n_mels, n_frames)",
     "evidence": "what spoke for the likeliest label, 0 to 1 (batch, n_mels, n_frames)",
 }
@@ -71,9 +77,14 @@ class Exported(nn.Module):
     def __init__(self, model: nn.Module):
         super().__init__()
         self.model = model
-        waveform = torch.zeros(1, round(model.config.sampling_rate))
-        optional = ["unlikeness"] if getattr(model(waveform, return_dict=True), "unlikeness", None) is not None else []
-        self.outputs = ["logits", "probabilities", "embedding", *optional, "spectrogram", "evidence"]
+        self.outputs = [name for name in MEANING if name not in ("input_values", "attention_mask")]
+
+    def for_runtimes(self) -> "Exported":
+        """The same, with a front end that runtimes compute fast."""
+        exported = copy.deepcopy(self)
+        mel_spectrogram = exported.model.mel_cnn.log_mel.mel_spectrogram
+        mel_spectrogram.spectrogram = PowerByProducts(mel_spectrogram.spectrogram)
+        return exported
 
     def forward(self, input_values: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
         seen = {}
@@ -81,14 +92,14 @@ class Exported(nn.Module):
         hooks = [
             encoder.log_mel.register_forward_hook(lambda _, inputs, outputs: seen.update(spectrogram=outputs[0])),
             encoder.pooling.register_forward_pre_hook(lambda _, inputs: seen.update(pooled=inputs)),
-            encoder.pooling.register_forward_hook(lambda _, inputs, output: seen.update(embedding=output)),
         ]
         outputs = self.model(input_values, attention_mask, return_dict=True)
         for hook in hooks:
             hook.remove()
         n_frames = input_values.shape[1] // self.model.config.hop_length + 1
         seen["evidence"] = self.model.evidence(*seen.pop("pooled"), outputs.logits.argmax(-1), n_frames)
-        return tuple(({**outputs, "probabilities": outputs.logits.softmax(-1)} | seen)[name] for name in self.outputs)
+        seen |= {"probabilities": outputs.logits.softmax(-1), "embedding": outputs.pooler_output}
+        return tuple((dict(outputs) | seen)[name] for name in self.outputs)
 
 
 def export(model: nn.Module, output: Path, corpus: Corpus | None = None) -> dict:
@@ -110,7 +121,7 @@ def export(model: nn.Module, output: Path, corpus: Corpus | None = None) -> dict
     rate = description["sampling_rate"]
     clips = list(corpus.validation_clips(20)) if corpus else synthesised_clips(rate)
     with whole_folder(Path(output, "onnx")) as folder:
-        write_onnx(model, folder / "model.onnx", description)
+        write_onnx(model.for_runtimes(), folder / "model.onnx", description)
         description["parity"] = parity(model, folder / "model.onnx", [clips[0][: round(SHORTEST * rate)], *clips])
         if corpus:
             description["quantized"] = quantize(folder / "model.onnx", folder / "model_quantized.onnx", corpus)
@@ -212,18 +223,17 @@ def main(arguments: list[str] | None = None) -> None:
     if options.output is None and not Path(options.model).is_dir():
         parser.error(f"{options.model} is no folder on this machine: name an --output for it")
     disable_progress_bar()
-    try:
+    output = Path(options.output or options.model)
+    with command(lambda: f"{output / 'onnx'} is as it was; run again", "modeling.export"):
         model, _ = load_model(options.model, options.revision)
         dataset_name = options.dataset_name or (str(CORPUS) if CORPUS.is_dir() else None)
         corpus = Corpus(dataset_name, model.config) if dataset_name else None
-        description = export(model, options.output or Path(options.model), corpus)
-    except (ValueError, OSError) as error:
-        sys.exit(f"modeling.export: {error}")
-    print(summary(description, Path(options.output or options.model, "onnx")))
+        for line in summary(export(model, output, corpus), output / "onnx"):
+            say(line)
 
 
-def summary(description: dict, folder: Path) -> str:
-    """What was written and measured, in sentences."""
+def summary(description: dict, folder: Path) -> list[str]:
+    """What was written and measured, in a sentence for each model."""
     measured, quantized = description["parity"], description.get("quantized")
     difference = measured["largest_difference"]["probabilities"]
     exact = f"within {difference:g} of PyTorch's on {measured['n_clips']} clips"
@@ -235,7 +245,7 @@ def summary(description: dict, folder: Path) -> str:
         accuracy, same = quantized["accuracy"], quantized["same_label"]
         right = f"{accuracy['model_quantized']:.1%} of {quantized['n_clips']} validation clips right"
         lines.append(f"{name} {right}, the other {accuracy['model']:.1%}; the same label on {same:.1%}")
-    return "\n".join(lines)
+    return lines
 
 
 if __name__ == "__main__":

@@ -99,16 +99,7 @@ class MelCNNModel(MelCNNPreTrainedModel):
             ValueError: A shape is wrong, a clip has no real sample, the padding is on the left, or a real sample is not finite
                 or far above full scale.
         """
-        check_input(input_values, attention_mask)
-        if attention_mask is not None:
-            # A clip alone has no padding; without a mask it takes a tenth less time.
-            if not is_tracing(attention_mask) and attention_mask.all():
-                attention_mask = None
-            else:
-                input_values = input_values.masked_fill(attention_mask == 0, 0.0)  # whatever stands there, NaN included
-        check_amplitude(input_values)
-        spectrogram, frame_mask = self.log_mel(input_values, attention_mask)
-        hidden_states = self.encoder(spectrogram.to(self.dtype), frame_mask)
+        hidden_states = self.stages(input_values, attention_mask)
         pooled = self.pooling(*hidden_states[-1])
         outputs = MelCNNModelOutput(
             last_hidden_state=hidden_states[-1][0],
@@ -119,6 +110,21 @@ class MelCNNModel(MelCNNPreTrainedModel):
             unlikeness=self.unlikeness(hidden_states[0][0].detach(), hidden_states[0][1]),
         )
         return outputs if _or_config(return_dict, self.config.return_dict) else outputs.to_tuple()
+
+    def stages(
+        self, input_values: torch.Tensor, attention_mask: torch.Tensor | None = None
+    ) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
+        """The output of every stage, `(batch, n_channels, n_bands, n_frames)`, with its frame mask; else as `forward`."""
+        check_input(input_values, attention_mask)
+        if attention_mask is not None:
+            # A clip alone has no padding; without a mask it takes a tenth less time.
+            if not is_tracing(attention_mask) and attention_mask.all():
+                attention_mask = None
+            else:
+                input_values = input_values.masked_fill(attention_mask == 0, 0.0)  # whatever stands there, NaN included
+        check_amplitude(input_values)
+        spectrogram, frame_mask = self.log_mel(input_values, attention_mask)
+        return self.encoder(spectrogram.to(self.dtype), frame_mask)
 
 
 class MelCNNForAudioClassification(MelCNNPreTrainedModel):
@@ -265,11 +271,10 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
         """
         if label is not None and not 0 <= label < self.config.num_labels:
             raise ValueError(f"label is {label}, but the model has {self.config.num_labels} labels, from 0.")
-        with self.mel_cnn.pooling.register_forward_pre_hook(lambda pooling, pooled: seen.extend(pooled)):
-            seen: list = []
-            logits = self(input_values, attention_mask, return_dict=True).logits
+        features, frame_mask = self.mel_cnn.stages(input_values, attention_mask)[-1]
+        logits = self.classifier(self.mel_cnn.pooling(features, frame_mask))
         target = logits.argmax(-1) if label is None else torch.full(logits.shape[:1], label, device=logits.device)
-        return self.evidence(*seen, target, input_values.shape[-1] // self.config.hop_length + 1)
+        return self.evidence(features, frame_mask, target, input_values.shape[-1] // self.config.hop_length + 1)
 
     def evidence(
         self, features: torch.Tensor, frame_mask: torch.Tensor | None, target: torch.Tensor, n_frames: int
@@ -290,8 +295,4 @@ def _or_config(value: bool | None, default: bool) -> bool:
 MelCNNModel.register_for_auto_class("AutoModel")
 MelCNNForAudioClassification.register_for_auto_class("AutoModelForAudioClassification")
 
-__all__ = [
-    "MelCNNForAudioClassification",
-    "MelCNNModel",
-    "MelCNNPreTrainedModel",
-]
+__all__ = ["MelCNNForAudioClassification", "MelCNNModel", "MelCNNPreTrainedModel"]

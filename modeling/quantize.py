@@ -63,8 +63,8 @@ class _Calibration(CalibrationDataReader):
 def quantize(model: Path, output: Path, corpus: Corpus) -> dict:
     """Writes the quantised model, unless it loses more than `MOST_LOST`.
 
-    Static quantisation in QDQ form, with a scale for every channel; the front end stays in single precision, because eight
-    bits do not hold the range of a power spectrum.
+    Static quantisation in QDQ form, with a scale for every channel. The front end and the first stage stay in single
+    precision: eight bits hold neither the range of a power spectrum nor the small distances that `unlikeness` is about.
 
     Args:
         model: The exact model.
@@ -79,6 +79,10 @@ def quantize(model: Path, output: Path, corpus: Corpus) -> dict:
     kept = [value.name for value in exact.graph.output if value.name in OUTPUTS]
     onnx.save(Extractor(exact).extract_model([value.name for value in exact.graph.input], kept), output)
     quant_pre_process(output, output, skip_symbolic_shape=True)  # weights that are reshaped become weights again
+    prepared = onnx.load(output)
+    exempt = _makers(prepared, "unlikeness")
+    _products_as_convolutions(prepared, exempt)
+    onnx.save(prepared, output)
     quantize_static(
         output,
         output,
@@ -87,7 +91,7 @@ def quantize(model: Path, output: Path, corpus: Corpus) -> dict:
         per_channel=True,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
-        nodes_to_exclude=_front_end(onnx.load(output)),
+        nodes_to_exclude=exempt,
         op_types_to_quantize=["Conv", "Gemm", "MatMul"],
     )
     quantized = onnx.load(output)
@@ -121,11 +125,22 @@ def inputs(clip: np.ndarray) -> dict[str, np.ndarray]:
     return {"input_values": clip[None].astype(np.float32), "attention_mask": np.ones((1, len(clip)), np.int64)}
 
 
-def _front_end(model: onnx.ModelProto) -> list[str]:
-    """The nodes that come before the first convolution."""
-    makers = {name: node for node in model.graph.node for name in node.output}
-    first = next(node for node in model.graph.node if node.op_type == "Conv")
-    waiting, found = list(first.input), {}
+def _products_as_convolutions(model: onnx.ModelProto, exempt: list[str]) -> None:
+    """Rewrites products with weights on the left as convolutions of width one: the others are not computed in eight bits."""
+    weights = {weight.name: weight for weight in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "MatMul" and node.input[0] in weights and node.name not in exempt:
+            node.op_type = "Conv"
+            weight = weights[node.input[0]]
+            weight.dims.append(1)
+            node.input[:] = [node.input[1], weight.name]
+    del model.graph.value_info[:]  # the shapes that were known; they are inferred anew
+
+
+def _makers(model: onnx.ModelProto, name: str) -> list[str]:
+    """The nodes that a value comes from, at any remove."""
+    makers = {made: node for node in model.graph.node for made in node.output}
+    waiting, found = [name], {}
     while waiting:
         if (node := makers.get(waiting.pop())) is not None and node.name not in found:
             found[node.name] = node

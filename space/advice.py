@@ -14,6 +14,7 @@ FRAME, STEP = 1024, 320  # samples of a spectrum, and from one to the next; at 1
 STEADY = 1.2  # dB of standard deviation; every voice moves more
 STRUCK = 3.0  # dB; what hisses and moves more is struck or clicks
 LASTING = 0.9  # likeness of spectra a tenth of a second apart; speech stays below 0.85
+LASTING_DEEP, DEEP = 0.83, 0.6  # likeness of a sound most of whose energy lies below a voice's, and its share
 FLAT = 0.003  # octaves of standard deviation within 90 ms; notes are flatter, voices glide
 MOSTLY = 0.5  # share of the voiced sound
 ENOUGH = 20  # windows of 90 ms that a share can be taken of
@@ -87,15 +88,20 @@ class Nature:
             return "noise"
         if self.spread < STEADY:
             return "a steady tone"
-        if self.lasting > LASTING or self.flat_pitch > MOSTLY:
+        deep = self.lasting > LASTING_DEEP and self.voice_band < DEEP
+        if self.lasting > LASTING or self.flat_pitch > MOSTLY or deep:
             return "tones or music"
         return None
 
 
 def no_voice(waveform: np.ndarray, rate: int) -> str | None:
-    """Why a clip that is not silent holds no voice, in a sentence; None where it may hold one."""
+    """Why a clip that is not silent holds no voice; None where it may hold one.
+
+    The checkpoint's feature extractor has a rule for what can be no speech at all; this one looks closer. Like its
+    sentence, this one has no subject.
+    """
     kind = Nature.of(waveform, rate).kind
-    return kind and f"I hear no voice in this clip, only {kind}. Send speech, with as little else as possible."
+    return kind and f"holds no voice, only {kind}. Record speech, with as little else as possible."
 
 
 def about_sound(waveform: np.ndarray, rate: int) -> list[str]:

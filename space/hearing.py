@@ -3,6 +3,7 @@
 import copy
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -107,7 +108,7 @@ class Listener:
         """
         waveform = load(path, self.feature_extractor, longest)
         if problem := no_voice(waveform, self.sampling_rate):
-            raise ValueError(problem)
+            raise ValueError(f"{Path(path).name} {problem}")
         return waveform
 
     def hear_files(self, files: list[Sent] | None) -> list[dict]:

@@ -344,15 +344,20 @@ def disturbed_trainings(world: World, rng: random.Random, folder: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=200, help="default: %(default)s")
+    parser.add_argument("--minutes", type=float, default=60.0, help="no event begins later; default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="default: all")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    held, found = Counter(), []
+    held, tried, found = Counter(), Counter(), []
+    start = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         world = World(Path(temporary))
         for number in tqdm(range(options.events), unit="event"):
+            if time.monotonic() - start > 60 * options.minutes:
+                break
             name = options.kinds[number % len(options.kinds)]
+            tried[name] += 1
             seed = f"{options.seed}-{number}"
             folder = Path(temporary, "events", seed)
             folder.mkdir(parents=True)
@@ -362,8 +367,7 @@ def main() -> None:
             except (AssertionError, OSError, ValueError) as error:
                 found.append(f"{name}, seed {seed}: {error}")
                 tqdm.write(found[-1])
-    for name in options.kinds:
-        n_events = len(range(options.kinds.index(name), options.events, len(options.kinds)))
+    for name, n_events in tried.items():
         print(f"{name.replace('_', ' ')}: {held[name]} of {n_events} held")
     sys.exit(bool(found))
 

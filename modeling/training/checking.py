@@ -76,7 +76,7 @@ def check_clips(
     memory.keep(report)
     faults = [f"{name}: {one.fault}" for name, found in findings.items() for one in found if one.fault]
     if faults:
-        raise ValueError(f"{len(faults)} of {n_clips} clips cannot be heard: {listed(faults)}")
+        raise ValueError(listed(faults, f"{len(faults)} of {n_clips} clips cannot be heard"))
     for name, split in splits.items():
         for line in describe(name, split, findings[name], arguments):
             report(line)
@@ -96,7 +96,7 @@ def describe(name: str, data: Dataset, findings: list[Finding], arguments: DataA
     speakers = column(data, arguments.speaker_column_name)
     known = {speaker for speaker in speakers if speaker is not None}
     if known:
-        unknown = f"; {speakers.count(None):,} clips of nobody known" if None in speakers else ""
+        unknown = f"; clips of nobody known: {speakers.count(None):,}" if None in speakers else ""
         lines.append(f"  speakers: {len(known):,}{unknown}")
     conflicts = sum(map(bool, column(data, "label_conflict", False)))
     if conflicts:

@@ -193,7 +193,7 @@ def _load_tables(tables: list[Path], folder: Path, audio_column: str, report: Ca
             )
     unnamed = [file for file in walk_files(folder) if is_audio_name(file.name) and str(file) not in named]
     if unnamed:
-        report(f"{len(unnamed)} recordings in {folder} are in no table and left out, such as {unnamed[0].name}")
+        report(f"left out, recordings in {folder} that no table names: {len(unnamed)}, such as {unnamed[0].name}")
     if not splits:
         raise ValueError(f"{', '.join(map(str, tables))}: no row follows the header. Add rows, or name another table.")
     return DatasetDict({split: Dataset.from_list(rows) for split, rows in splits.items()})
@@ -245,15 +245,15 @@ def _load_folder_of_classes(folder: Path, files: list[Path], report: Callable[[s
                 "as WAV, FLAC, MP3, OGG or M4A, or move the folder elsewhere"
             )
     if problems:
-        raise ValueError(f"--dataset_name {folder}: {listed(problems)}")
+        raise ValueError(listed(problems, f"--dataset_name {folder}"))
     if others:
         kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(others.items()))
-        report(f"{others.total()} files that are no recordings by their names are left out: {kinds}")
+        report(f"left out, no recordings by their names: {kinds}")
     empty = [
         part.name
         for part in sorted(folder.iterdir())
         if part.is_dir() and not is_hidden(part.name) and not any(walk_files(part))
     ]
     if empty:
-        report(f"{len(empty)} empty folders are left out: {', '.join(empty)}")
+        report(f"left out, empty folders: {', '.join(empty)}")
     return DatasetDict({split: Dataset.from_dict(rows) for split, rows in splits.items()})

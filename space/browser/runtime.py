@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from data_scripts.staging import whole_folder
+from data_scripts.terminal import say_aside
 
 PACKAGE, VERSION = "onnxruntime-web", "1.30.0"
 FILES = {  # sha256
@@ -37,7 +38,7 @@ def _fetch(folder: Path) -> None:
         raise ValueError(
             f"{PACKAGE} {VERSION} is fetched once, by npm, which is not here: on Debian, apt-get install npm"
         )
-    print(f"fetching {PACKAGE} {VERSION} (33 MB), once", flush=True)
+    say_aside(f"fetching {PACKAGE} {VERSION} (33 MB), once")
     with tempfile.TemporaryDirectory() as downloads:
         command = [npm, "pack", f"{PACKAGE}@{VERSION}", "--pack-destination", downloads, "--loglevel", "error"]
         packed = subprocess.run(command, cwd=downloads, capture_output=True, text=True, check=False)

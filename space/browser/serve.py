@@ -16,6 +16,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from data_scripts.terminal import command, end_quietly_while_loading, say
+
+if __name__ == "__main__":
+    end_quietly_while_loading()
+
 from space.browser.assemble import assemble
 
 
@@ -26,16 +31,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "browser", help="default: build/browser")
     parser.add_argument("--port", type=int, default=8000, help="default: %(default)s")
     options = parser.parse_args(arguments)
-    try:
+    with command(lambda: f"the page stays in {options.output}", "serve.py"):
         folder = assemble(options.checkpoint, options.output)
         server = ThreadingHTTPServer(("127.0.0.1", options.port), partial(SimpleHTTPRequestHandler, directory=folder))
-    except (ValueError, OSError) as error:
-        sys.exit(f"serve.py: {error}")
-    print(f"http://127.0.0.1:{server.server_port} shows {folder}; Ctrl-C ends it", flush=True)
-    try:
+        say(f"http://127.0.0.1:{server.server_port} shows {folder}; Ctrl-C ends it")
         server.serve_forever()
-    except KeyboardInterrupt:
-        pass
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import numpy as np
 import soundfile
 from playwright.sync_api import Page, expect, sync_playwright
 
-from modeling.predict import CHECKPOINT
+from modeling.loading import CHECKPOINT
 from space.browser.assemble import assemble
 from tests.benchmarks.benchmark_inference import processor
 from tests.modeling.tiny import voice

@@ -30,8 +30,8 @@ from transformers import (
 
 from modeling.configuration_mel_cnn import MelCNNConfig
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
+from modeling.loading import CHECKPOINT
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
-from modeling.predict import CHECKPOINT
 from modeling.quantize import inputs
 from tests.benchmarks.interleave import interleave, markdown
 from tests.modeling.tiny import voice

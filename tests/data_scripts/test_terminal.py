@@ -90,7 +90,15 @@ def test_an_end_cannot_steer_the_terminal(capsys):
     assert capsys.readouterr().out == "\\x1b]0;evil\n"
 
 
-def test_afterwards_signals_are_as_before():
+@pytest.fixture
+def interruptible():
+    """As in a terminal: whoever starts the tests in the background lets them ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_afterwards_signals_are_as_before(interruptible):
     before = signal.getsignal(signal.SIGINT), sys.unraisablehook
     with command():
         assert signal.getsignal(signal.SIGINT) is not before[0]

@@ -14,7 +14,7 @@ import torch
 
 import modeling.export
 from modeling.export import CHECKPOINT, main
-from modeling.predict import load_model
+from modeling.loading import load_model
 from modeling.quantize import inputs
 from tests.modeling.tiny import EMOTIONS, batch, save_checkpoint, voice
 
@@ -118,7 +118,12 @@ def test_quantised_model_is_judged_and_kept_or_left_out(exported, tiny_corpus, t
         if kept:
             runnable = session(folder, "model_quantized")
             assert json.loads(runnable.get_modelmeta().custom_metadata_map["sampling_rate"]) == 16_000
-            assert [output.name for output in runnable.get_outputs()] == ["logits", "probabilities", "embedding"]
+            assert [output.name for output in runnable.get_outputs()] == [
+                "logits",
+                "probabilities",
+                "embedding",
+                "unlikeness",
+            ]
             np.testing.assert_allclose(runnable.run(["probabilities"], inputs(voice(1.0)))[0].sum(), 1, atol=1e-5)
 
 

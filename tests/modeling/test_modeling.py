@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
@@ -207,6 +208,17 @@ def test_saliency(model):
     for clip in range(2):
         torch.testing.assert_close(likeliest[clip], maps[labels[clip]][clip])
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_saliency_of_several_threads_at_once_is_each_ones_own(model):
+    """A server asks one model for many visitors."""
+    clips = [batch(0.3 + 0.05 * number) for number in range(8)]
+    expected = [model.saliency(**clip, label=0) for clip in clips]
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(5):
+            found = list(threads.map(lambda clip: model.saliency(**clip, label=0), clips))
+            for one, other in zip(found, expected, strict=True):
+                torch.testing.assert_close(one, other)
 
 
 def test_saliency_stays_within_the_clip():

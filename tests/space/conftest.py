@@ -176,6 +176,13 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "phone.wav": (hum(600, 2, rate=8_000), 8_000),
         "long.wav": (np.concatenate([hum(150, 30), np.zeros(30 * RATE), hum(600, 30)]), RATE),
         "tone.wav": (0.2 * np.sin(2 * np.pi * 440 * np.arange(2 * RATE) / RATE), RATE),
+        "chords.wav": (
+            sum(
+                0.1 * np.sin(2 * np.pi * f * np.arange(2 * RATE) / RATE) * np.tile(np.exp(-np.arange(RATE) / RATE), 2)
+                for f in (220, 277, 330, 440, 554, 660)
+            ),
+            RATE,
+        ),
         "short.wav": (hum(600, 0.02), RATE),
         "silent.wav": (np.zeros(RATE), RATE),
         "endless.flac": (np.tile(happy, 31)[: 61 * RATE], RATE),

@@ -61,7 +61,8 @@ def test_batch(client, clips, tmp_path):
         ("empty.wav", "empty.wav is empty"),
         ("broken.wav", "broken.wav cannot be read"),
         ("endless.flac", "60 s at most"),
-        ("tone.wav", "no voice in this clip, only a steady tone"),
+        ("tone.wav", "tone.wav holds only a steady tone"),
+        ("chords.wav", "chords.wav holds no voice, only tones or music"),
     ],
 )
 def test_what_is_wrong_reaches_a_program_as_a_sentence(client, clips, name, sentence):

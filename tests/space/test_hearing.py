@@ -48,7 +48,7 @@ def test_one_bad_file_does_not_stop_the_others(listener, clips):
     assert [row.get("emotion") for row in rows] == ["happy", None, None, "sad"]
     assert [row["file"] for row in rows] == [f"my {name}" for name in names]
     assert "empty.wav is empty" in rows[1]["problem"]
-    assert "only a steady tone" in rows[2]["problem"]
+    assert "tone.wav holds only a steady tone" in rows[2]["problem"]
 
 
 def test_a_checkpoint_without_an_evaluation_is_served_all_the_same(checkpoint, tmp_path):

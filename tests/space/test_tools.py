@@ -51,7 +51,7 @@ def test_mcp_tools_answer_in_json(server, clips):
         ("my voice.wav", "sad"),
         ("clip 3", None),
     ]
-    assert "no voice" in rows[2]["problem"]
+    assert "clip 3 holds only a steady tone" in rows[2]["problem"]
     assert set(server.files()) == before  # what was sent is deleted with the answer
 
 

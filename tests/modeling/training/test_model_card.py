@@ -13,8 +13,7 @@ DATASET_CARD = {"license": ["odbl"], "language": ["en"], "pretty_name": "a corpu
 
 @pytest.fixture
 def evaluation() -> dict:
-    evaluation = evaluation_of(0)
-    return {name: value for name, value in evaluation.items() if name not in ("training", "hub_dataset")}
+    return evaluation_of(0)
 
 
 def main_figures(evaluation: dict) -> dict:
@@ -29,6 +28,7 @@ def card_of(folder, evaluation: dict) -> ModelCard:
 
 
 def test_results_are_of_all_clips_and_of_each_corpus(tmp_path, evaluation):
+    evaluation.pop("training", None)  # as of a model that was trained before the time was kept
     card = card_of(tmp_path, evaluation)
     first, *others = card.data.eval_results
     assert first.dataset_name == "a corpus" and first.dataset_split == "validation"

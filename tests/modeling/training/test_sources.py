@@ -73,8 +73,8 @@ def test_a_folder_of_classes_takes_every_suffix_and_names_what_is_left_out(recor
     found = heard(recordings)
     assert [label for label, _ in found["train"]] == ["bored"] * 7 + ["keen"] * 2
     assert found["report"] == [
-        "2 files that are no recordings by their names are left out: .txt 2",
-        "1 empty folders are left out: sad",
+        "left out, no recordings by their names: .txt 2",
+        "left out, empty folders: sad",
     ]
 
 
@@ -96,7 +96,7 @@ def test_an_unclear_class_is_refused(recordings, name, fact):
 def test_all_that_is_unclear_is_said_at_once(recordings):
     write(recordings / "stray.wav")
     write(recordings / "other.wav")
-    with pytest.raises(ValueError, match=r"2 things are wrong:\n.*other\.wav lies.*\n.*stray\.wav lies"):
+    with pytest.raises(ValueError, match=r"--dataset_name own:\n.*other\.wav lies.*\n.*stray\.wav lies"):
         load(options(recordings))
 
 
@@ -117,7 +117,7 @@ def test_tables_of_splits_and_a_column_of_splits(recordings):
     (recordings / "val.csv").write_text("audio,label\nbored\\1.wav,bored\n")
     found = heard(recordings)
     assert found["train"] == [("bored", 3_200), ("keen", 3_200)] and found["validation"] == [("bored", 3_200)]
-    assert found["report"] == ["1 recordings in own are in no table and left out, such as 3.wav"]
+    assert found["report"] == ["left out, recordings in own that no table names: 1, such as 3.wav"]
     rows = [{"file_name": f"bored/{n}.wav", "label": "ab"[n], "split": ("train", "dev")[n]} for n in range(2)]
     Path("own/all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert {name: len(found) for name, found in heard("own/all.jsonl").items()} == {

@@ -85,6 +85,7 @@ def test_a_runtime_that_is_not_the_pinned_one(tmp_path, monkeypatch):
     assert not (tmp_path / "kept").exists()
 
 
+@pytest.mark.slow
 def test_serve_shows_the_page(exported, runtime, tmp_path):
     """As a script, from elsewhere."""
     command = [sys.executable, str(SPACE / "browser" / "serve.py"), str(exported), "--port", "0"]
