@@ -264,7 +264,10 @@ def train(
         measure_unlikeness(model, clips, order, validation)
         logits = predict(model, fold.validation, data_arguments, training_arguments)
         calibrate(model, logits, np.asarray(fold.validation[data_arguments.label_column_name]))
-    return model, trainer.state.log_history
+    history = trainer.state.log_history
+    if resume:  # the time of the last part is not that of the training
+        history = [{name: value for name, value in entry.items() if name != "train_runtime"} for entry in history]
+    return model, history
 
 
 def copy_with(arguments: RecipeArguments, **changes) -> RecipeArguments:
