@@ -64,6 +64,19 @@ def write_in_process(
     return subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True)
 
 
+def read_while_written(output: Path) -> str:
+    """As `read`, but all files of one folder: another one may take its place between two of them."""
+    while True:
+        folder = os.open(output, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            return read(Path(f"/proc/self/fd/{folder}"))
+        except (AssertionError, OSError):
+            if os.path.samestat(os.fstat(folder), os.stat(output)):  # not replaced and cleared meanwhile
+                raise
+        finally:
+            os.close(folder)
+
+
 def read(output: Path) -> str:
     """The text of a folder that is whole."""
     files = sorted(output.iterdir())
@@ -146,7 +159,7 @@ def test_of_many_at_once_each_is_whole_or_refused(tmp_path):
     write(output, "old")
     processes = [write_in_process(output, f"new {number}", wait=60 * (number % 2)) for number in range(12)]
     while any(process.poll() is None for process in processes):
-        assert read(output).startswith(("old", "new"))  # a reader never meets half a folder
+        assert read_while_written(output).startswith(("old", "new"))  # a reader never meets half a folder
         time.sleep(0.001)
     for number, process in enumerate(processes):
         refusal = process.communicate()[1]
@@ -194,8 +207,10 @@ def test_a_fork_does_not_keep_the_lock_of_the_dead(tmp_path):
     script = (
         "import os, sys, time; from pathlib import Path; from data_scripts.staging import claim\n"
         "with claim(Path(sys.argv[1])):\n"
+        "    reader, writer = os.pipe()\n"
         "    child = os.fork()\n"
-        "    if child == 0: time.sleep(60)\n"
+        "    if child == 0: os.write(writer, b'forked'); time.sleep(60)\n"
+        "    os.read(reader, 6)\n"  # on a busy machine the parent would else be gone before the child has begun
         "    print(child, flush=True)\n"
         "    os.kill(os.getpid(), 9)\n"
     )

@@ -204,6 +204,7 @@ def test_hidden_labels_of_any_split_are_said(tmp_path):
         load(options(tmp_path / "saved", eval_split_name="test"))
 
 
+@pytest.mark.slow
 def test_what_is_no_dataset_is_refused_in_a_line_of_the_users(tmp_path, monkeypatch, hub_with_cache):
     monkeypatch.chdir(tmp_path)
     Path("letter.txt").write_text("Dear mother")
