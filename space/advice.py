@@ -27,8 +27,18 @@ CLIPPED = 0.02  # share of the loud samples that are at full scale
 QUIET = -42.0  # dB below full scale
 NOISY = 12.0  # dB from the softest fifth to the loudest
 MOSTLY_SILENCE = 0.7  # share of the recording
-SHORT = 1.0  # seconds
+SHORT, LONG = 1.0, 5.0  # seconds; silence is spoken of from LONG on
+FULL_SCALE = 0.99
+APART = 5  # spectra; a tenth of a second
 
+SENTENCES = {  # what both pages say; a figure stands at {}
+    "no_voice": "holds no voice, only {}. Record speech, with as little else as possible.",
+    "short": "This clip lasts {} s. Two seconds or more are heard better.",
+    "clipped": "The sound is clipped. Turn the microphone down, or speak from further away.",
+    "quiet": "This is very quiet ({} dB). Speak closer to the microphone.",
+    "noisy": "There is noise around the voice. A quieter room helps.",
+    "mostly_silence": "Only {}% of this is speech. Cut away the silence.",
+}
 UNLIKE = "This sounds unlike the recordings that I learned from. Expect me to err more often."
 
 
@@ -101,7 +111,7 @@ def no_voice(waveform: np.ndarray, rate: int) -> str | None:
     sentence, this one has no subject.
     """
     kind = Nature.of(waveform, rate).kind
-    return kind and f"holds no voice, only {kind}. Record speech, with as little else as possible."
+    return kind and SENTENCES["no_voice"].format(kind)
 
 
 def about_sound(waveform: np.ndarray, rate: int) -> list[str]:
@@ -112,15 +122,15 @@ def about_sound(waveform: np.ndarray, rate: int) -> list[str]:
     loud = np.abs(waveform) > 0.5 * np.abs(waveform).max()
     found = []
     if len(waveform) < SHORT * rate:
-        found.append(f"This clip lasts {len(waveform) / rate:.1f} s. Two seconds or more are heard better.")
-    if np.abs(waveform).max() > 0.99 and (np.abs(waveform) > 0.99).sum() > CLIPPED * loud.sum():
-        found.append("The sound is clipped. Turn the microphone down, or speak from further away.")
+        found.append(SENTENCES["short"].format(f"{len(waveform) / rate:.1f}"))
+    if np.abs(waveform).max() > FULL_SCALE and (np.abs(waveform) > FULL_SCALE).sum() > CLIPPED * loud.sum():
+        found.append(SENTENCES["clipped"])
     if loudest < QUIET:
-        found.append(f"This is very quiet ({loudest:.0f} dB). Speak closer to the microphone.")
+        found.append(SENTENCES["quiet"].format(f"{loudest:.0f}"))
     elif loudest - softest < NOISY:
-        found.append("There is noise around the voice. A quieter room helps.")
-    if 1 - audible.mean() > MOSTLY_SILENCE and len(waveform) > 5 * rate:
-        found.append(f"Only {audible.mean():.0%} of this is speech. Cut away the silence.")
+        found.append(SENTENCES["noisy"])
+    if 1 - audible.mean() > MOSTLY_SILENCE and len(waveform) > LONG * rate:
+        found.append(SENTENCES["mostly_silence"].format(int(100 * audible.mean())))
     return found
 
 
@@ -131,9 +141,9 @@ def _spectra(waveform: np.ndarray) -> np.ndarray:
     return np.abs(np.fft.rfft(frames * np.hanning(FRAME))) ** 2
 
 
-def _likeness(power: np.ndarray, heard: np.ndarray, apart: int = 5) -> float:
-    """Median cosine between spectra that lie some frames apart, where both are heard."""
+def _likeness(power: np.ndarray, heard: np.ndarray) -> float:
+    """Median cosine between spectra a tenth of a second apart, where both are heard."""
     shape = np.sqrt(power)
     shape /= np.maximum(np.linalg.norm(shape, axis=1, keepdims=True), 1e-12)
-    both = heard[:-apart] & heard[apart:]
-    return float(np.median((shape[:-apart] * shape[apart:]).sum(axis=1)[both])) if both.any() else 0.0
+    both = heard[:-APART] & heard[APART:]
+    return float(np.median((shape[:-APART] * shape[APART:]).sum(axis=1)[both])) if both.any() else 0.0

@@ -143,9 +143,9 @@ function liveTab(panel) {
     const waveform = joined(pieces).slice(-Math.round(settings.live_window * rate));
     try {
       checkDuration(waveform.length / rate, settings.longest_clip);
-      const answer = await listener.listen({ waveform, rate });
+      const heard = await listener.listen({ waveform, rate });
       if (!microphone) return;
-      history = [...history.filter((entry) => time - entry.time < settings.live_memory), { time, answer }];
+      history = [...history.filter((entry) => time - entry.time < settings.live_memory), { time, ...heard }];
       result.node.innerHTML = drawing.live(history);
     } catch (error) {
       if (!(error instanceof SoundError)) result.node.innerHTML = drawing.sentence(error.message);

@@ -17,12 +17,12 @@ SPACE = HERE.parent
 sys.path[:0] = [str(SPACE), str(SPACE.parent)]
 
 import about
+import advice
 import following
 import hearing
 import live
 import sound
 import trust
-from advice import UNLIKE
 from checkpoint import Record
 from drawing import COLOURS, INK
 
@@ -31,6 +31,24 @@ from space.browser.runtime import runtime_folder
 
 PAGE_FILES = ("index.html", "README.md", "*.css", "*.js")
 SHARED_FILES = ("page.css", "player.js", "examples/*.ogg")
+LIMITS = (  # of advice.py
+    *(
+        "AUDIBLE",
+        "FRAME",
+        "STEP",
+        "STEADY",
+        "STRUCK",
+        "LASTING",
+        "LASTING_DEEP",
+        "DEEP",
+        "FLAT",
+        "MOSTLY",
+        "ENOUGH",
+        "HISS",
+    ),
+    *("VOICE_BAND", "RUMBLE", "UNVOICED", "CLIPPED", "QUIET", "NOISY", "MOSTLY_SILENCE", "SHORT", "LONG", "FULL_SCALE"),
+    "APART",
+)
 MODEL_FILES = ("model.onnx", "model.json")  # of the checkpoint's folder onnx/
 PRIVACY = """<h2>What happens to a recording</h2>
 <p>It stays on your device. The network came with this page and runs in your browser, the page's own policy forbids the
@@ -103,7 +121,11 @@ def settings(description: dict, record: Record, examples: list[Path]) -> dict:
         "unsure_threshold": description["unsure_threshold"],
         "outputs": outputs,
         "answers": [name for name in outputs if name in ("probabilities", "unlikeness")],
-        "unlike": UNLIKE,
+        "unlike": advice.UNLIKE,
+        "advice": {"sentences": advice.SENTENCES, "limits": {name.lower(): getattr(advice, name) for name in LIMITS}},
+        "shortest_judged": following.SHORTEST_JUDGED,
+        "track_step": sound.TRACK_STEP,
+        "pitch": {"lowest": sound.LOWEST_PITCH, "highest": sound.HIGHEST_PITCH, "most": sound.MOST_PITCHES},
         "worth": _worth(record, description["unsure_threshold"], unlike=False),
         "worth_unlike": _worth(record, description["unsure_threshold"], unlike=True),
         "colours": COLOURS,

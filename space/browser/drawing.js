@@ -1,6 +1,7 @@
 // Answers as HTML, in the shapes and colours of the Gradio Space (its page.css styles both).
 
 import { settings } from "./settings.js";
+import { between, percentile } from "./sound.js";
 
 const MOST_COLUMNS = 900; // pixels of a spectrogram; more than a page is wide
 const PEAKS = 250; // columns of a waveform
@@ -33,15 +34,16 @@ function worth(answer) {
   return settings[answer.unlikeness > 1 ? "worth_unlike" : "worth"][Math.min(place, 100)];
 }
 
-/** The answer in words, what it is worth, and a warning where the sound is unlike those that the network learned from. */
+/** The answer in words, what it is worth, and what is wrong with the recording. */
 export function headline(answer, worth = "") {
   const { index, emotion, probability, sure } = best(answer);
   const said = sure
     ? `${escape(emotion[0].toUpperCase() + emotion.slice(1))} <small>${percent(probability)} % sure</small>`
     : `Not sure <small>closest: ${escape(emotion)}, ${percent(probability)} %; below ${percent(settings.unsure_threshold)} % I do not commit myself</small>`;
   const notes = worth ? `<p class="worth">${escape(worth)}</p>` : "";
-  const unlike = answer.unlikeness > 1 ? `<ul class="advice" aria-label="About this recording"><li>${escape(settings.unlike)}</li></ul>` : "";
-  return `<h2 class="headline">${dot(index)}${said}</h2>${notes}${unlike}`;
+  const items = answer.advice.map((text) => `<li>${escape(text)}</li>`).join("");
+  const listed = items ? `<ul class="advice" aria-label="About this recording">${items}</ul>` : "";
+  return `<h2 class="headline">${dot(index)}${said}</h2>${notes}${listed}`;
 }
 
 export function bars(probabilities, caption) {
@@ -75,24 +77,26 @@ export function clip({ answer, spectrogram, evidence, levels }, { waveform, rate
 /** A long recording: its emotions over time, and how they share it. */
 export function recording({ rows, waveform }, address) {
   const heard = rows.filter((row) => row.answer);
-  if (!heard.length) return sentence("I hear only silence in this recording.");
+  if (!heard.length) {
+    return sentence(`I hear ${rows.every((row) => row.silence === "silence") ? "only silence" : "no voice"} in this recording.`);
+  }
   const overall = settings.labels.map((_, index) => heard.reduce((sum, row) => sum + row.answer.probabilities[index], 0) / heard.length);
   const end = rows.at(-1).end;
-  const spans = rows.map((row, place) => [row.start, rows[place + 1]?.start ?? end, ...said(row.answer)]);
+  const spans = rows.map((row, place) => [row.start, rows[place + 1]?.start ?? end, ...said(row)]);
   const columns = rows.map((row, place) => stack((1000 * row.start) / end, (1000 * (spans[place][1] - row.start)) / end, row.answer));
   const { index, emotion } = best({ probabilities: overall });
   const picture = svg(columns.join(""), `Probability of every emotion over ${clock(end)} minutes`, "stack");
   const silent = rows.length - heard.length;
   return (
     `<section class="answer"><h2 class="headline">${dot(index)}Mostly ${escape(emotion)} <small>${rows.length} windows` +
-    `${silent ? `, ${silent} of them silent` : ""}</small></h2>` +
+    `${silent ? `, ${silent} of them without a voice` : ""}</small></h2>` +
     `${player(address, end, spans, track("Emotions over time", "the taller, the likelier", picture, "tall") + track("Waveform", "", waveformOf(waveform)))}` +
     `${legend()}${bars(overall, "Overall: mean probability where somebody speaks")}</section>`
   );
 }
 
-function said(answer) {
-  if (!answer) return ["silence", null];
+function said({ answer, silence }) {
+  if (!answer) return [silence, null];
   const { emotion, probability, sure } = best(answer);
   return [sure ? emotion : `not sure (${emotion})`, probability];
 }
@@ -105,11 +109,11 @@ const player = (address, seconds, spans, tracks) =>
 
 /**
  * What the microphone hears now, and over the last minute.
- * @param {{time: number, answer: object | null}[]} history - oldest first, seconds; null for silence
+ * @param {{time: number, answer: object | null, silence?: string}[]} history - oldest first, seconds; without an answer, why
  */
 export function live(history) {
-  const { time: now, answer } = history.at(-1);
-  const silence = `<h2 class="headline">${dot()}Silence <small>say something</small></h2>`;
+  const { time: now, answer, silence: why } = history.at(-1);
+  const silence = why && `<h2 class="headline">${dot()}${why[0].toUpperCase() + why.slice(1)} <small>say something</small></h2>`;
   const columns = history.map((entry, place) => {
     const before = place ? history[place - 1].time : entry.time - 0.2;
     const width = (1000 * Math.min(entry.time - before, 1)) / settings.live_memory;
@@ -143,13 +147,13 @@ export function batch(rows) {
 }
 
 function answered(answer) {
-  const [words, probability] = said(answer);
+  const [words, probability] = said({ answer });
   return `${dot(best(answer).index)} ${escape(words)} <small>${percent(probability)} %</small>`;
 }
 
 function legend() {
   const items = settings.labels.map((label, index) => `<li>${dot(index)}${escape(label)}</li>`);
-  return `<ul class="legend" aria-label="Colours of the emotions">${items.join("")}<li>${dot()}silence</li></ul>`;
+  return `<ul class="legend" aria-label="Colours of the emotions">${items.join("")}<li>${dot()}no voice</li></ul>`;
 }
 
 const track = (name, note, picture, size = "") =>
@@ -188,14 +192,6 @@ function waveformOf(waveform, strength, shade) {
 
 const peak = (samples) => samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
 
-/** What a row of values has at a place between 0 and 1. */
-function between(values, place) {
-  const at = place * (values.length - 1);
-  const left = Math.floor(at);
-  const right = Math.min(left + 1, values.length - 1);
-  return values[left] + (at - left) * (values[right] - values[left]);
-}
-
 function columnMeans(values, bands, frames) {
   const means = new Float32Array(frames);
   for (let place = 0; place < bands * frames; place++) means[place % frames] += values[place] / bands;
@@ -203,8 +199,7 @@ function columnMeans(values, bands, frames) {
 }
 
 function spectrogramOf({ values, bands, frames }, evidence, shade) {
-  const sorted = Float32Array.from(values).sort();
-  const [low, high] = [0.05, 0.995].map((share) => between(sorted, share));
+  const [low, high] = [0.05, 0.995].map((share) => percentile(values, share));
   const tint = [1, 3, 5].map((at) => parseInt(shade.slice(at, at + 2), 16));
   const ink = (value) => {
     const light = Math.min(Math.max((value - low) / Math.max(high - low, 1e-6), 0), 1);

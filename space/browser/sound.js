@@ -4,7 +4,6 @@ import { settings } from "./settings.js";
 
 const MOST_BYTES = 1e9;
 const FRAME = 0.025; // seconds
-const STEP = 0.01; // seconds
 
 /** What is wrong with a sound, in a sentence for the visitor. */
 export class SoundError extends Error {}
@@ -68,7 +67,7 @@ export function checkSamples(waveform, rate) {
 /** Root mean square in frames of 25 ms every 10 ms, dB below full scale. */
 export function loudness(waveform, rate) {
   const frame = Math.round(FRAME * rate);
-  const step = Math.round(STEP * rate);
+  const step = Math.round(settings.track_step * rate);
   const levels = new Float32Array(Math.ceil(waveform.length / step));
   for (let index = 0; index < levels.length; index++) {
     const start = index * step - (frame >> 1);
@@ -77,6 +76,19 @@ export function loudness(waveform, rate) {
     levels[index] = 10 * Math.log10(energy / frame + 1e-12);
   }
   return levels;
+}
+
+/** What a share of the values lies below, between 0 and 1. */
+export function percentile(values, share) {
+  return between(Float64Array.from(values).sort(), share);
+}
+
+/** What a row of values has at a place between 0 and 1. */
+export function between(values, place) {
+  const at = place * (values.length - 1);
+  const left = Math.floor(at);
+  const right = Math.min(left + 1, values.length - 1);
+  return values[left] + (at - left) * (values[right] - values[left]);
 }
 
 export function loudest(waveform, rate) {

@@ -7,15 +7,15 @@ import { settings } from "./settings.js";
 const FORMULA = /^'*(\s*[=+\-@＝＋－＠]|[\t\r\n])/;
 
 /**
- * @param {{file: string, start: number, end: number, answer: object | null, problem?: string}[]} rows
- * @returns {Blob} CSV; silence has no probabilities, and where a file has a problem there is one column more
+ * @param {{file: string, start: number, end: number, answer: object | null, silence?: string, problem?: string}[]} rows
+ * @returns {Blob} CSV; silence and what is no voice have no probabilities, and where a file has a problem there is one column more
  */
 export function csv(rows) {
   const problems = rows.some((row) => row.problem) ? ["problem"] : [];
   const header = ["path", "start", "end", "emotion", "probability", "sure", ...settings.labels, ...problems];
-  const lines = rows.map(({ file, start, end, answer, problem }) => {
+  const lines = rows.map(({ file, start, end, answer, silence, problem }) => {
     const found = answer && best(answer);
-    const known = answer ? [found.emotion, found.probability, found.sure ? "True" : "False"] : [problem ? "" : "silence", "", ""];
+    const known = answer ? [found.emotion, found.probability, found.sure ? "True" : "False"] : [silence ?? "", "", ""];
     return [file, start, end, ...known, ...(answer?.probabilities ?? settings.labels.map(() => "")), ...problems.map(() => problem)];
   });
   const text = [header, ...lines].map((line) => `${line.map(cell).join(",")}\n`).join("");

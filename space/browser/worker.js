@@ -2,8 +2,9 @@
 
 import * as ort from "./runtime/ort.wasm.bundle.min.mjs";
 import { resample } from "./resample.js";
+import { aboutSound, noVoice } from "./advice.js";
 import { settings } from "./settings.js";
-import { checkSamples, loudest, loudness } from "./sound.js";
+import { SoundError, checkSamples, loudest, loudness } from "./sound.js";
 
 ort.env.wasm.numThreads = 1; // more would need headers that plain file servers do not send
 ort.env.wasm.wasmPaths = { wasm: new URL("./runtime/ort-wasm-simd-threaded.wasm", import.meta.url).href };
@@ -31,12 +32,11 @@ const jobs = {
   /** One clip: its answer and its pictures. */
   async hear({ waveform, rate }) {
     const session = await ready;
-    const heard = resample(waveform, rate, settings.sampling_rate);
-    checkSamples(heard, settings.sampling_rate);
+    const heard = voiceAt(waveform, rate);
     const outputs = await run(session, heard, settings.outputs);
     const [, bands, frames] = outputs.spectrogram.dims;
     return {
-      answer: answer(outputs),
+      answer: answer(outputs, heard),
       spectrogram: { values: outputs.spectrogram.data, bands, frames },
       evidence: outputs.evidence.data,
       levels: loudness(heard, settings.sampling_rate),
@@ -45,17 +45,18 @@ const jobs = {
 
   /** The answer alone. */
   async classify({ waveform, rate }) {
-    const heard = resample(waveform, rate, settings.sampling_rate);
-    checkSamples(heard, settings.sampling_rate);
-    return answer(await run(await ready, heard, settings.answers));
+    const heard = voiceAt(waveform, rate);
+    return answer(await run(await ready, heard, settings.answers), heard);
   },
 
-  /** The last seconds of a microphone; null for silence. */
+  /** The last seconds of a microphone: an answer, or why there is none. */
   async listen({ waveform, rate }) {
     const session = await ready;
     const levels = [...loudness(waveform.subarray(-Math.round(settings.live_pause * rate)), rate)].sort((a, b) => a - b);
-    if (!(levels[Math.round(0.9 * (levels.length - 1))] >= settings.silent_room)) return null;
-    return answer(await run(session, resample(waveform, rate, settings.sampling_rate), settings.answers));
+    if (!(levels[Math.round(0.9 * (levels.length - 1))] >= settings.silent_room)) return { answer: null, silence: "silence" };
+    const heard = resample(waveform, rate, settings.sampling_rate);
+    if (holdsNoVoice(heard)) return { answer: null, silence: "no voice" };
+    return { answer: answer(await run(session, heard, settings.answers), heard) };
   },
 
   /** Windows over a recording; the last one ends with it, and a recording shorter than a window is one. */
@@ -72,11 +73,12 @@ const jobs = {
       if (id <= stopped) return null;
       const start = Math.min(index * hop, recording.length - length);
       const piece = recording.slice(start, start + length);
-      const silent = loudest(piece, sampling_rate) < settings.silent_clip;
+      const silence = loudest(piece, sampling_rate) < settings.silent_clip ? "silence" : holdsNoVoice(piece) ? "no voice" : undefined;
       rows.push({
         start: start / sampling_rate,
         end: (start + length) / sampling_rate,
-        answer: silent ? null : answer(await run(session, piece, settings.answers)),
+        answer: silence ? null : answer(await run(session, piece, settings.answers), piece),
+        silence,
       });
       self.postMessage({ id, progress: (index + 1) / windows });
       await new Promise((resolve) => setTimeout(resolve)); // lets a message in that says stop
@@ -90,8 +92,24 @@ const jobs = {
   },
 };
 
-function answer({ probabilities, unlikeness }) {
-  return { probabilities: [...probabilities.data], unlikeness: unlikeness?.data[0] };
+/** A clip at the network's rate; an error in a sentence where nobody speaks. */
+function voiceAt(waveform, rate) {
+  const heard = resample(waveform, rate, settings.sampling_rate);
+  checkSamples(heard, settings.sampling_rate);
+  const problem = noVoice(heard, settings.sampling_rate);
+  if (problem) throw new SoundError(`This clip ${problem}`);
+  return heard;
+}
+
+/** Of a window; a short one is not judged. */
+const holdsNoVoice = (piece) =>
+  piece.length >= settings.shortest_judged * settings.sampling_rate && noVoice(piece, settings.sampling_rate) !== null;
+
+function answer({ probabilities, unlikeness }, waveform) {
+  const unlike = unlikeness?.data[0];
+  const advice = aboutSound(waveform, settings.sampling_rate);
+  if (unlike > 1) advice.push(settings.unlike);
+  return { probabilities: [...probabilities.data], unlikeness: unlike, advice };
 }
 
 self.onmessage = async ({ data: { id, kind, stop, ...details } }) => {

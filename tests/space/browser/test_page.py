@@ -132,7 +132,7 @@ def test_live(visit):
 def test_a_long_recording_is_the_timeline_of_the_model(visit, model, clips):
     page = visit("Long recording")
     choose(page, clips["long.wav"])
-    expect(headline(page)).to_contain_text("30 windows, 10 of them silent", timeout=WAIT)
+    expect(headline(page)).to_contain_text("30 windows, 10 of them without a voice", timeout=WAIT)
     rows = table(page)
     waveform = torch.from_numpy(soundfile.read(clips["long.wav"], dtype="float32")[0])
     spans, probabilities = model.timeline(waveform, 3.0, 3.0)
