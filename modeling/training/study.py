@@ -80,7 +80,7 @@ def main() -> None:
             run_test(arguments, data_arguments, rest)
         model = MelCNNForAudioClassification.from_pretrained(arguments.model_dir)
         conditions = study_robustness(model, data_arguments) if "robustness" in arguments.parts else None
-        collect(arguments, data_arguments, model.num_parameters(), conditions)
+        collect(arguments, data_arguments, rest, model.num_parameters(), conditions)
 
 
 def protocols(arguments: StudyArguments) -> list[str]:
@@ -136,14 +136,19 @@ def study_adaptation(folder: Path, corpus: str, data_arguments: DataArguments) -
 
 
 def collect(
-    arguments: StudyArguments, data_arguments: DataArguments, n_parameters: int, conditions: dict[str, dict] | None
+    arguments: StudyArguments,
+    data_arguments: DataArguments,
+    rest: list[str],
+    n_parameters: int,
+    conditions: dict[str, dict] | None,
 ) -> None:
     """Adds what was measured to the figures in the checkpoint's folder, renews its card, and prints them."""
     found = arguments.model_dir / "study.json"
     study = json.loads(found.read_text()) if found.is_file() else {"protocols": {}, "robustness": {}}
     for name in protocols(arguments):
         evaluation = json.loads((arguments.study_dir / name / "evaluation.json").read_text())
-        study["protocols"][name] = {"protocol": evaluation["protocol"], **brief(evaluation)}
+        of_run = ", ".join([evaluation["protocol"], *([" ".join(rest)] if rest else [])])  # what differs from the recipe
+        study["protocols"][name] = {"protocol": of_run, **brief(evaluation)}
         if name.startswith(WITHOUT):
             corpus = name.removeprefix(WITHOUT)
             study.setdefault("adaptation", {})[corpus] = study_adaptation(
