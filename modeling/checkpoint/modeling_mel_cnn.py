@@ -27,7 +27,7 @@ from .strangers_mel_cnn import Unlikeness, adapt_statistics
 from .streaming_mel_cnn import MelCNNStream
 from .tables_mel_cnn import csv_bytes, printable
 
-ADAPTING_CLIPS = 30  # so many have as much of a say in the statistics of an adapted model as all the training data
+ADAPTING_CLIPS = 20  # so many have as much of a say in the statistics of an adapted model as all the training data
 
 
 class MelCNNPreTrainedModel(PreTrainedModel):
@@ -199,7 +199,7 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
     def adapt(self, waveforms: Sequence[torch.Tensor | np.ndarray]) -> "MelCNNForAudioClassification":
         """Adapts a copy of the model to a voice or a place by some clips of it, without labels.
 
-        The statistics of all BatchNorm layers move towards those of the clips: half way for 30 clips, further for more.
+        The statistics of all BatchNorm layers move towards those of the clips: half way for 20 clips, further for more.
         It is saved and loaded like any other model.
 
         Args:
