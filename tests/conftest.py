@@ -7,6 +7,9 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # two processes that each take all cores slow each other down tenfold
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import huggingface_hub.constants
 import pytest
 import transformers.dynamic_module_utils
