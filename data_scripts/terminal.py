@@ -33,6 +33,11 @@ def say(line: str) -> None:
     print(printable(line), flush=True)
 
 
+def say_text(text: str) -> None:
+    """As `say`, several lines."""
+    print("\n".join(map(printable, text.split("\n"))), flush=True)
+
+
 def say_aside(line: str) -> None:
     """As `say`, beside a command's proper output."""
     print(printable(line), file=sys.stderr, flush=True)
