@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from huggingface_hub import CommitOperationAdd, HfApi, HfFileSystem
-from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
+from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HTTPError
 
 from data_scripts.hub import check_access, create_repository, hub_errors
 from data_scripts.staging import temporary_folder, whole_file
@@ -78,8 +78,16 @@ class HubDataset:
             names = self.api.list_repo_files(self.repo_id, repo_type="dataset")
         return {name for name in names if not name.rpartition("/")[2].startswith(".")}
 
-    def open(self, name: str) -> BinaryIO:
-        return self.files.open(f"datasets/{self.repo_id}/{name}", "rb", block_size=2**18)
+    @contextmanager
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        try:
+            with self.files.open(f"datasets/{self.repo_id}/{name}", "rb", block_size=2**18) as file:
+                yield file
+        except (FileNotFoundError, EntryNotFoundError):
+            raise
+        except HTTPError:  # the network broke off, or the Hub refuses
+            with hub_errors(self.repo_id, self.token):
+                raise
 
     @contextmanager
     def writing(self, name: str, wait: float = 0.0) -> Iterator[Path]:
