@@ -21,7 +21,6 @@ from modeling import annotate, predict
 from modeling import publish as model_publishing
 from space import publish as space_publishing
 from tests.campaign.world import (
-    ENDINGS,
     KINDS,
     SIGNALS,
     Child,
@@ -29,6 +28,7 @@ from tests.campaign.world import (
     World,
     command,
     digest,
+    endings,
     fill,
     kind,
     lasts,
@@ -123,14 +123,6 @@ def check(world: World, name: str, folder: Path) -> None:
     assert COMMANDS[name].same(reference(world, name), folder), "another result"
     hidden = {path.relative_to(folder).as_posix() for path in folder.rglob(".*")}
     assert names(folder) == COMMANDS[name].results and not hidden, (names(folder), hidden)
-
-
-def endings(children: list[Child], disturbed: list[Child]) -> None:
-    """Each child is whole, was disturbed, or says in its last line why it is not."""
-    for child in children:
-        status = child.wait(0, 1, *([-number for number in SIGNALS] if child in disturbed else []))
-        lines = child.said.strip().splitlines() or [""]
-        assert status != 1 or any(ending in lines[-1] for ending in ENDINGS), child.said
 
 
 def disturbed(name: str, world: World, rng: random.Random, folder: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from data_scripts import download
 from data_scripts.fetch import ResumingDownloader
-from tests.campaign.world import SIGNALS, Child, World, command, kind, names
+from tests.campaign.world import SIGNALS, Child, Work, World, command, endings, fill, kind, lasts, names, small_disk
 from tests.publishers import GITLAB, LFS, LISTING, serving
 
 
@@ -41,6 +41,41 @@ def lying_servers(world: World, rng: random.Random, folder: Path) -> None:
         found = {path.name: path.read_bytes() for path in (folder / "raw" / corpus).rglob("*.wav")}
         assert found == publishers.recordings[corpus]
         assert names(folder / "raw") == {corpus}, names(folder / "raw")
+
+
+@kind
+def disturbed_downloads(world: World, rng: random.Random, folder: Path) -> None:
+    """From an honest server, one or two at once, cut short."""
+    fetch_disturbed(world, rng, folder, folder / "raw", None)
+
+
+@kind
+def starved_downloads(world: World, rng: random.Random, folder: Path) -> None:
+    """The same onto a disk that has not enough room, and then has."""
+    with small_disk(folder / "disk", 2**23) as disk:
+        fetch_disturbed(world, rng, folder, disk / "raw", fill(disk, rng.randrange(2**20)))
+
+
+def fetch_disturbed(world: World, rng: random.Random, folder: Path, output: Path, ballast: Path | None) -> None:
+    with pytest.MonkeyPatch.context() as patch, serving(world.raw, patch) as publishers:
+        corpus = rng.choice(("ravdess", "tess", "crema_d", "nemo", "emospeech"))
+
+        def work(output: Path) -> Work:
+            options = ("--corpora", corpus, "--output", output, "--mirror", publishers.address)
+            return command(lambda: download.main(sys.argv[1:]), *options, where=folder)
+
+        duration = lasts(world, f"download-{corpus}", work(world.folder / "fetched"), folder)
+        for number in range(rng.randint(1, 3)):
+            children = [Child(work(output), folder / f"{number}-{twin}.txt") for twin in range(rng.choice((1, 1, 2)))]
+            time.sleep(rng.uniform(0, 1.2 * duration))
+            children[0].send(rng.choice(SIGNALS))
+            endings(children, children[:1])
+        if ballast:
+            ballast.unlink()
+        Child(work(output), folder / "last.txt").wait(0)
+        found = {path.name: path.read_bytes() for path in (output / corpus).rglob("*.wav")}
+        assert found == publishers.recordings[corpus]
+        assert names(output) == {corpus}, names(output)
 
 
 def lie(content: bytes, rng: random.Random) -> bytes:

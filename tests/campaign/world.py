@@ -103,6 +103,14 @@ class Child:
         return self.output.read_text(errors="replace")
 
 
+def endings(children: list[Child], disturbed: list[Child]) -> None:
+    """Each child is whole, was disturbed, or says in its last line why it is not."""
+    for child in children:
+        status = child.wait(0, 1, *([-number for number in SIGNALS] if child in disturbed else []))
+        lines = child.said.strip().splitlines() or [""]
+        assert status != 1 or any(ending in lines[-1] for ending in ENDINGS), child.said
+
+
 def digest(folder: Path) -> str:
     """Of all that a folder shows."""
     content = hashlib.sha256()
