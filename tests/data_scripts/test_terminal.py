@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from data_scripts.terminal import command, say
+from data_scripts.terminal import command, say, say_text
 
 PROJECT = Path(__file__).parents[2]
 START = """
@@ -89,6 +89,11 @@ def test_an_end_cannot_steer_the_terminal(capsys):
     assert end.value.code == r"error: \x1b[2Jevil.wav is no recording"
     say("\x1b]0;evil")
     assert capsys.readouterr().out == "\\x1b]0;evil\n"
+
+
+def test_a_table_keeps_its_lines_and_cannot_steer_the_terminal(capsys):
+    say_text("label  recall\n\x1b]0;mine\x07  0.50")
+    assert capsys.readouterr().out == "label  recall\n\\x1b]0;mine\\x07  0.50\n"
 
 
 @pytest.fixture
