@@ -177,7 +177,7 @@ class Answers:
 
     def _print_table(self) -> None:
         if self._predictions:
-            print(table(self._predictions, self.timeline))
+            print(table(self._predictions, self.timeline), flush=True)
 
 
 def in_utf8(name: str) -> str:

@@ -19,7 +19,14 @@ from tests.loopback_hub import LoopbackHub
 from tests.miniature_corpora import write_corpora, write_more_corpora
 
 SLOW_FIXTURES = {"browser", "run_train", "server", "start", "studied", "release"}  # trainings, servers, whole releases
-SLOW_FILES = {"test_annotate.py", "test_assemble.py", "test_export.py", "test_interruption.py", "test_learning.py"}
+SLOW_FILES = {
+    "test_annotate.py",
+    "test_assemble.py",
+    "test_campaign.py",
+    "test_export.py",
+    "test_interruption.py",
+    "test_learning.py",
+}
 SLOW_FILES |= {"test_push.py", "test_study.py", "test_train.py"}
 
 

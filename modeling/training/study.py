@@ -17,7 +17,7 @@ import sys
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
-from data_scripts.terminal import command, end_quietly_while_loading
+from data_scripts.terminal import command, end_quietly_while_loading, say_text
 
 if __name__ == "__main__":
     end_quietly_while_loading()
@@ -169,7 +169,7 @@ def collect(
         (staging / found.name).write_text(json.dumps(study, indent=1) + "\n")
     evaluation = json.loads((arguments.model_dir / "evaluation.json").read_text())
     write_card(arguments.model_dir, evaluation, load_card(data_arguments.dataset_name), n_parameters)
-    print(f"\n{report.study_tables(study)}\n\nWritten to {arguments.model_dir}/.")
+    say_text(f"\n{report.study_tables(study)}\n\nWritten to {arguments.model_dir}/.")
 
 
 def _data_options(arguments: DataArguments) -> list[str]:
