@@ -40,7 +40,7 @@ from modeling.annotation.shards import Account
 from modeling.annotation.source import open_source
 from modeling.annotation.terms import agree, make_terms
 from modeling.annotation.work import annotate, complete
-from modeling.engine import DTYPES, Listener, computes_in_bfloat16
+from modeling.listener import DTYPES, Listener, computes_in_bfloat16
 from modeling.loading import CHECKPOINT, load_model
 from modeling.tables_mel_cnn import printable
 

@@ -19,7 +19,8 @@ from modeling.annotation.columns import Columns, recordings, with_content
 from modeling.annotation.output import Output
 from modeling.annotation.shards import Account, Progress, Shard, ShardWriter
 from modeling.annotation.source import ROWS_AT_ONCE, Source
-from modeling.engine import Heard, Listener, listen
+from modeling.engine import listen
+from modeling.listener import Heard, Listener
 from modeling.training.sources import load_card
 
 CHUNK_ROWS = 128  # rows that a worker hears at once

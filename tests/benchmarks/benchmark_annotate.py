@@ -29,7 +29,7 @@ from modeling.annotation.columns import Columns
 from modeling.annotation.output import Folder
 from modeling.annotation.source import open_source
 from modeling.annotation.work import annotate
-from modeling.engine import BATCH, Listener, _batches, computes_in_bfloat16
+from modeling.listener import BATCH, Listener, _batches, computes_in_bfloat16
 from modeling.loading import CHECKPOINT, load_model
 from tests.benchmarks.interleave import interleave, markdown
 from tests.modeling.tiny import save_checkpoint, voice

@@ -250,7 +250,7 @@ def test_a_broken_file_does_not_stop_the_others(source, model, tmp_path, capsys)
 
 
 def test_a_worker_that_is_killed_is_said(source, model, tmp_path, monkeypatch):
-    monkeypatch.setattr("modeling.engine.read_recording", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr("modeling.listener.read_recording", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     said = run(source, tmp_path / "out", model)
     assert "a worker process was killed" in said and digests(tmp_path / "out") == {}
 

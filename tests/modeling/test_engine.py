@@ -6,8 +6,9 @@ import soundfile
 import torch
 
 from modeling import engine
-from modeling.engine import Listener, listen, n_processors
+from modeling.engine import listen, n_processors
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
+from modeling.listener import Listener
 from tests.modeling.tiny import tiny_model, voice
 
 
@@ -71,27 +72,6 @@ def test_chunks_are_read_as_they_are_needed(chunks):
     assert len(read) <= 1 + engine.AHEAD + 1
 
 
-def test_a_timeline_is_that_of_the_model(chunks):
-    model = tiny_model()
-    listener = Listener(model, MelCNNFeatureExtractor(), window=0.2, hop=0.1)
-    ((_, (heard, *_)),) = listen([(None, [chunks[6][1][0]])], listener, n_workers=1)
-    spans, probabilities = model.timeline(soundfile.read(chunks[6][1][0], dtype="float32")[0], 0.2, 0.1)
-    np.testing.assert_allclose(heard.spans, spans)
-    np.testing.assert_allclose(heard.probabilities, probabilities, atol=1e-6)
-
-
-def test_what_bfloat16_leaves_open_is_heard_again(monkeypatch, chunks):
-    model, extractor = tiny_model(), MelCNNFeatureExtractor()
-    precise = Listener(model, extractor).hear([voice(0.5)])[0].probabilities
-    assert (
-        np.abs(Listener(model, extractor, dtype=torch.bfloat16).hear([voice(0.5)])[0].probabilities - precise).max()
-        < 0.02
-    )
-    monkeypatch.setattr(engine, "ROUNDING", 1.0)  # everything is open
-    again = Listener(model, extractor, dtype=torch.bfloat16).hear([voice(0.5)])[0].probabilities
-    np.testing.assert_array_equal(again, precise)
-
-
 def test_processes_of_a_launcher_share_the_cores(monkeypatch):
     monkeypatch.setattr(engine.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     assert n_processors() == 8
@@ -99,22 +79,3 @@ def test_processes_of_a_launcher_share_the_cores(monkeypatch):
     assert n_processors() == 2
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "16")
     assert n_processors() == 1
-
-
-def test_how_unlike_a_clip_is_where_the_model_knows():
-    model, clip = tiny_model(), voice(0.5)
-    assert Listener(model, MelCNNFeatureExtractor()).hear([clip])[0].unlikeness is None
-    size = len(model.mel_cnn.unlikeness.mean)
-    model.mel_cnn.unlikeness.fit(torch.zeros(size), torch.eye(size))
-    expected = model(torch.from_numpy(clip)[None]).unlikeness.item()
-    assert Listener(model, MelCNNFeatureExtractor()).hear([clip])[0].unlikeness == pytest.approx(expected) != 0
-
-
-def test_a_problem_names_the_recording_and_never_shows_its_content(tmp_path):
-    path = tmp_path / "silent.wav"
-    soundfile.write(path, np.zeros(8_000), 16_000)
-    content = path.read_bytes()
-    sources = [str(path), content, {"bytes": content, "path": "a/b.wav"}, {"bytes": content, "path": None}]
-    found = list(Listener(None, MelCNNFeatureExtractor()).decode(sources))
-    names = [str(path), "the recording", "b.wav", "the recording"]
-    assert [problem.split(" holds only silence")[0] for problem in found] == names
