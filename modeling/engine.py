@@ -8,6 +8,8 @@ not on the number of workers, so that the same chunks give the same bytes again.
 
 import os
 import sys
+import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -64,6 +66,7 @@ def listen(
         num_workers=n_workers,
         prefetch_factor=AHEAD if n_workers else None,
         collate_fn=_as_it_is,
+        worker_init_fn=_end_with_parent,
         # A fork shares the model's memory; elsewhere than on Linux a fork is not safe.
         multiprocessing_context="fork" if n_workers and sys.platform == "linux" else None,
     )
@@ -94,3 +97,15 @@ class _Work(torch.utils.data.Dataset):
 
 def _as_it_is(result):
     return result
+
+
+def _end_with_parent(_: int) -> None:
+    """A worker whose parent was killed would wait for ever for somebody to take its answers."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,6 +1,12 @@
 """The engine: the same answers in the same order, wherever decoding and hearing happen."""
 
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
+import psutil
 import pytest
 import soundfile
 import torch
@@ -10,6 +16,8 @@ from modeling.engine import listen, n_processors
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
 from modeling.listener import Listener
 from tests.modeling.tiny import tiny_model, voice
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +87,29 @@ def test_processes_of_a_launcher_share_the_cores(monkeypatch):
     assert n_processors() == 2
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "16")
     assert n_processors() == 1
+
+
+def test_workers_end_with_a_process_that_is_killed():
+    """Though nobody takes their answers, of which the pipe between them holds few."""
+    code = """
+import sys, time
+from modeling.engine import listen
+from modeling.listener import Listener
+from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
+from tests.modeling.tiny import tiny_model
+chunks = ((None, [{"bytes": b"", "path": 99 * "x"}] * 4_000) for _ in range(9))
+for _ in listen(chunks, Listener(tiny_model(), MelCNNFeatureExtractor()), n_workers=2):
+    print(flush=True)
+    time.sleep(99)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE)
+    process.stdout.readline()
+    time.sleep(1)  # they have more to say than is taken
+    workers = psutil.Process(process.pid).children()
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    _, alive = psutil.wait_procs(workers, timeout=60)
+    for worker in alive:
+        worker.kill()
+    assert len(workers) == 2 and not alive
