@@ -147,7 +147,9 @@ def collect(
     study = json.loads(found.read_text()) if found.is_file() else {"protocols": {}, "robustness": {}}
     for name in protocols(arguments):
         evaluation = json.loads((arguments.study_dir / name / "evaluation.json").read_text())
-        of_run = ", ".join([evaluation["protocol"], *([" ".join(rest)] if rest else [])])  # what differs from the recipe
+        of_run = ", ".join(
+            [evaluation["protocol"], *([" ".join(rest)] if rest else [])]
+        )  # what differs from the recipe
         study["protocols"][name] = {"protocol": of_run, **brief(evaluation)}
         if name.startswith(WITHOUT):
             corpus = name.removeprefix(WITHOUT)
