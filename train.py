@@ -244,7 +244,6 @@ def train(
         processing_class=feature_extractor,
         compute_metrics=compute_metrics,
         class_balance=model_arguments.class_balance,
-        corpus_batches=model_arguments.corpus_batches,
         muon=training_arguments.muon,
         filter_decay=training_arguments.filter_decay,
     )
@@ -260,7 +259,7 @@ def train(
     model = model.to(memory_format=torch.contiguous_format)
     if trainer.is_world_process_zero():
         clips, validation = (Clips(part, data_arguments, rate) for part in (fold.train, fold.validation))
-        order = [draw.index for draw in trainer.draws()]
+        order = list(trainer._get_train_sampler())
         use_clean_statistics(model, clips, order)
         measure_unlikeness(model, clips, order, validation)
         logits = predict(model, fold.validation, data_arguments, training_arguments)

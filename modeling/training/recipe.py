@@ -40,8 +40,6 @@ class ModelArguments:
         metadata={"help": "0 draws every clip equally often; 1 every class of every speaker; 0.5 is half way between."},
     )
 
-    corpus_batches: float = field(default=0.5, metadata={"help": "Share of the batches that are of one corpus alone."})
-
     def __post_init__(self):
         known = {field.name for field in fields(MelCNNConfig)}
         unknown = set(json.loads(self.model_config)) - known

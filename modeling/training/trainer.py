@@ -21,23 +21,13 @@ class EmotionTrainer(Trainer):
 
     Args:
         class_balance: 0 draws every clip equally often, 1 every class of every speaker.
-        corpus_batches: Share of the batches that are of one corpus alone.
         muon: Muon for convolutions, AdamW for the rest; without it, what `args.optim` names.
         filter_decay: Weight decay of what Muon optimises.
     """
 
-    def __init__(
-        self,
-        *args,
-        class_balance: float = 0.0,
-        corpus_batches: float = 0.0,
-        muon: bool = False,
-        filter_decay: float = 0.0,
-        **kwargs,
-    ):
+    def __init__(self, *args, class_balance: float = 0.0, muon: bool = False, filter_decay: float = 0.0, **kwargs):
         super().__init__(*args, **kwargs)
-        self.class_balance, self.corpus_batches = class_balance, corpus_batches
-        self.muon, self.filter_decay = muon, filter_decay
+        self.class_balance, self.muon, self.filter_decay = class_balance, muon, filter_decay
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         model = model or self.model
@@ -51,14 +41,9 @@ class EmotionTrainer(Trainer):
         self.optimizer = MuonAdamW(filters, others, self.args.learning_rate, self.args.weight_decay, self.filter_decay)
         return self.optimizer
 
-    def draws(self) -> "BalancedSampler":
-        """The clips of an epoch, in no order."""
+    def _get_train_sampler(self, train_dataset: Clips | None = None) -> torch.utils.data.Sampler:
         groups = list(zip(self.train_dataset.speakers, self.train_dataset.labels, strict=True))
         return BalancedSampler(groups, self.class_balance, self.args.seed)
-
-    def _get_train_sampler(self, train_dataset: Clips | None = None) -> torch.utils.data.Sampler:
-        batch_size = self.args.per_device_train_batch_size
-        return CorpusBatches(self.draws(), self.train_dataset.corpora, batch_size, self.corpus_batches)
 
 
 class BalancedSampler(torch.utils.data.Sampler):
@@ -86,41 +71,6 @@ class BalancedSampler(torch.utils.data.Sampler):
         indices = torch.multinomial(self.weights, len(self), self.with_replacement, generator=generator)
         seeds = torch.randint(2**62, (len(self),), generator=generator)
         yield from map(Draw, indices.tolist(), seeds.tolist())
-
-
-class CorpusBatches(torch.utils.data.Sampler):
-    """Orders the draws of an epoch so that a share of the batches is of one corpus alone.
-
-    In such a batch, BatchNorm takes out what all clips of a studio have in common, so the network learns to do without it,
-    and to hear by the statistics of a single place.
-
-    Args:
-        draws: Of an epoch; which clips are drawn, and how often, stays as it is.
-        corpora: Of every clip.
-        batch_size: Clips in a batch of one device.
-        share: Of the batches. Where a corpus does not fill its last one, that is filled up by the next corpus.
-    """
-
-    def __init__(self, draws: BalancedSampler, corpora: list[Hashable], batch_size: int, share: float):
-        self.draws, self.batch_size, self.share = draws, batch_size, share
-        numbers = {corpus: number for number, corpus in enumerate(dict.fromkeys(corpora))}
-        self.corpora = [numbers[corpus] for corpus in corpora]
-
-    def __len__(self) -> int:
-        return len(self.draws)
-
-    def set_epoch(self, epoch: int) -> None:
-        self.draws.set_epoch(epoch)
-
-    def __iter__(self):
-        draws = list(self.draws)
-        n_batches = len(draws) // self.batch_size
-        n_sorted = round(self.share * n_batches) * self.batch_size
-        draws[:n_sorted] = sorted(draws[:n_sorted], key=lambda draw: self.corpora[draw.index])
-        generator = torch.Generator().manual_seed(self.draws.seed + self.draws.epoch)
-        for batch in torch.randperm(n_batches, generator=generator).tolist():
-            yield from draws[batch * self.batch_size : (batch + 1) * self.batch_size]
-        yield from draws[n_batches * self.batch_size :]
 
 
 def collator(feature_extractor: MelCNNFeatureExtractor):

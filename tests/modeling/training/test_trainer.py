@@ -10,7 +10,7 @@ from transformers import TrainingArguments
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
 from modeling.training.augmentation import Augmentation
 from modeling.training.data import Clips, DataArguments
-from modeling.training.trainer import BalancedSampler, CorpusBatches, EmotionTrainer, collator
+from modeling.training.trainer import BalancedSampler, EmotionTrainer, collator
 from tests.benchmarks.made_up_corpus import made_up_clips
 from tests.modeling.tiny import tiny_model
 
@@ -45,23 +45,6 @@ def test_one_voice_with_many_clips_does_not_crowd_out_the_others(tmp_path):
 def test_without_speakers_classes_are_drawn_alike(tmp_path):
     order = drawn(tmp_path, emotion=[0] * 900 + [1] * 100)
     assert 400 < sum(index >= 900 for index in order) < 600
-
-
-def test_half_of_the_batches_are_of_one_corpus_and_the_same_clips_are_drawn():
-    corpora = ["large"] * 600 + ["small"] * 300 + [None] * 103
-    draws = BalancedSampler([0] * 1003, balance=0, seed=1)
-    batched = CorpusBatches(draws, corpora, batch_size=10, share=0.5)
-
-    def pure() -> list[bool]:
-        order = [corpora[draw.index] for draw in batched]
-        return [len(set(order[start : start + 10])) == 1 for start in range(0, 1000, 10)]
-
-    first, first_pure = list(batched), pure()
-    assert sorted(first) == sorted(draws) and list(batched) == first
-    assert 46 <= sum(first_pure) <= 52
-    assert 10 < sum(first_pure[:50]) < 40  # they come at any time
-    batched.set_epoch(1)
-    assert list(batched) != first and 46 <= sum(pure()) <= 52
 
 
 def test_an_epoch_is_the_same_whoever_decodes_it_and_wherever_it_is_taken_up():
