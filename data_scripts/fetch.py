@@ -91,10 +91,12 @@ def _fetch_one(file: RemoteFile, path: Path, show_progress: bool, stop: threadin
         downloader = ResumingDownloader(path, file, show_progress, stop)
         try:
             pooch.retrieve(file.url, file.known_hash, path.name, path.parent, downloader=downloader)
+            downloader.discard()
             return
         except DownloadError:
             raise
         except ValueError as error:
+            downloader.discard()
             # What was joined from two requests may be of two versions; what came in one piece was sent like that.
             if last_try or not downloader.joined:
                 raise DownloadError(
@@ -131,15 +133,17 @@ class ResumingDownloader:
         self.headers = {"Accept-Encoding": "identity", **file.headers}
         self.size_limit, self.stop = file.size_limit or SIZE_LIMIT, stop
         if file.known_hash is None and not self._read_version().partition("\n")[0]:
-            self._discard()  # nothing would tell that it is of another version
+            self.discard()  # nothing would tell that it is of another version
         self.bar = {"desc": path.name, "unit": "B", "unit_scale": True, "disable": not show_progress}
         self.joined = False
 
     def __call__(self, url: str, output_file: str, pooch: object = None) -> None:
         with tqdm(**self.bar) as self.progress:
             self._download(url)
-        os.replace(self.part, output_file)
-        self.version.unlink(missing_ok=True)
+        os.unlink(output_file)
+        os.link(
+            self.part, output_file
+        )  # the part stays until the file is found right, for that may be cut short as well
 
     def _download(self, url: str) -> None:
         most, failures, reason = self._size(), 0, ""
@@ -181,7 +185,7 @@ class ResumingDownloader:
         if response.status_code == 416 and start:
             if response.headers.get("Content-Range") == f"bytes */{start}":
                 return
-            self._discard()
+            self.discard()
             raise _Broken("the server has fewer bytes than were fetched before")
         if response.status_code not in (200, 206):
             raise DownloadError(
@@ -196,7 +200,7 @@ class ResumingDownloader:
         current = f"{' '.join(named.split())}\n{total}"
         if start and response.status_code == 206:
             if current != version or not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
-                self._discard()
+                self.discard()
                 raise _Broken("the file has changed since its first part was fetched")
             self.joined = True
         else:
@@ -209,7 +213,7 @@ class ResumingDownloader:
         if not start and first.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
             raise DownloadError(f"{url} is a web page under a file's name; look at it in a browser")
         if not start and self._size():
-            self._discard()  # before the new version is named: killed in between, the old part would pass for one of it
+            self.discard()  # before the new version is named: killed in between, the old part would pass for one of it
         if current != self._read_version():
             self.version.write_text(current, encoding="utf-8")
         self.progress.reset(total)
@@ -219,7 +223,7 @@ class ResumingDownloader:
                 file.write(chunk)
                 self.progress.update(len(chunk))
                 if file.tell() > self.size_limit:
-                    self._discard()
+                    self.discard()
                     raise DownloadError(f"{url} sends more than {self.size_limit:,} bytes: it is not what it should be")
                 if self.stop.is_set():
                     raise DownloadError(f"{url} was not fetched to its end; what has arrived is kept")
@@ -229,7 +233,8 @@ class ResumingDownloader:
     def _size(self) -> int:
         return self.part.stat().st_size if self.part.exists() else 0
 
-    def _discard(self) -> None:
+    def discard(self) -> None:
+        """Removes what has arrived, where the file is in its place, or is not what it should be."""
         self.part.unlink(missing_ok=True)
         self.version.unlink(missing_ok=True)
 

@@ -9,9 +9,11 @@
     uv run -m modeling.predict clip.wav --model build/model               # a model of your own
     uv run -m modeling.predict clip.wav --model you/model --revision 5d1c1c6e...            # a model on the Hub
 
-Any sampling rate, any number of channels. A file that cannot be read is reported and the rest go on; the exit status is
-then 1. Many files are heard on all cores. Answers go to `emotions.csv.partial` as they come, which is called `emotions.csv` when all are
-there: a run that was cut short goes on by the same command. Whole datasets are for modeling.annotate. A model brings its own code: it is run from a folder of yours, or from the Hub at the commit that you name.
+Any sampling rate, any number of channels; a timeline may be of any length. A window of it that can hold no speech has no
+emotion, but says why in its place. A file that cannot be read is reported and the rest go on; the exit status is then 1.
+Many files are heard on all cores. Answers go to `emotions.csv.partial` as they come, which is called `emotions.csv` when all
+are there: a run that was cut short goes on by the same command. Whole datasets are for modeling.annotate. A model brings its
+own code: it is run from a folder of yours, or from the Hub at the commit that you name.
 """
 
 import argparse

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from tqdm import tqdm
 
 from data_scripts import build
 from data_scripts.terminal import end_quietly_while_loading
@@ -68,6 +70,9 @@ class Child:
     def _run(self, work: Work) -> None:
         status = 0
         os.setpgid(0, 0)
+        tqdm.set_lock(
+            threading.RLock()
+        )  # the inherited one is shared: who is killed with it in hand would stop all others
         end_quietly_while_loading()
         descriptor = os.open(self.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(descriptor, 1)

@@ -2,8 +2,10 @@
 
 import hashlib
 import shutil
+from unittest.mock import Mock
 
 import numpy as np
+import pooch
 import pytest
 
 from data_scripts import fetch as fetching
@@ -88,6 +90,15 @@ def test_a_shorter_version_after_a_break(server, tmp_path):
 def test_a_killed_run_that_had_everything_goes_on(server, tmp_path):
     (tmp_path / "archive.zip.part").write_bytes(CONTENT)
     assert get(server, tmp_path) == CONTENT
+
+
+def test_ctrl_c_while_the_file_is_checked_loses_nothing(server, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(pooch.core, "hash_matches", Mock(side_effect=KeyboardInterrupt))
+        get(server, tmp_path)
+    assert (tmp_path / "archive.zip.part").read_bytes() == CONTENT
+    assert get(server, tmp_path) == CONTENT
+    assert [path.name for path in tmp_path.iterdir()] == ["archive.zip"]
 
 
 def test_a_second_time_asks_nobody(server, tmp_path):

@@ -67,6 +67,16 @@ def test_answers_are_the_same_wherever_they_are_made(chunks):
                 np.testing.assert_array_equal(one[3], other[3])
 
 
+def test_a_timeline_is_decoded_by_who_hears_it(chunks):
+    """Wherever the network computes: a recording of any length is not handed over."""
+    listener = Listener(tiny_model(), MelCNNFeatureExtractor(), window=0.1)
+    ((_, by_worker),) = listen(chunks[:1], listener, n_workers=1)
+    ((_, here),) = listen(chunks[:1], listener, n_workers=1, hear_in_workers=False)
+    for one, other in zip(by_worker, here, strict=True):
+        assert one.problem == other.problem
+        np.testing.assert_array_equal(one.probabilities, other.probabilities)
+
+
 def test_chunks_are_read_as_they_are_needed(chunks):
     read = []
 
