@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 
 import pictures
-from trust import folds, unheard
+from trust import calibration, folds, of_test_speakers, unheard
 
 INTRODUCTION = """<header><h1>Speech emotion</h1><p>Speak, and see what a small network hears in the sound of the voice.
 It does not know the words, and it often errs: beside each answer stands how often.</p>
@@ -124,6 +124,11 @@ def _figures(listener) -> str:
             "<p>New voices in studios that it knows: by folds, each trained without the speakers that it is tested on.</p>"
             + _table("Speakers unheard, by folds", voices)
         )
+    if speakers := of_test_speakers(study):
+        parts.append(
+            "<p>This checkpoint, on speakers whom it had not met and by whom nothing was chosen.</p>"
+            + _table("Test speakers", speakers)
+        )
     if not evaluation:
         return "".join([*parts, "<p>This checkpoint came without an evaluation, so nobody can say.</p>"])
     return "".join([*parts, _evaluated(listener, evaluation, chance)])
@@ -145,15 +150,20 @@ def _evaluated(listener, evaluation: dict, chance: str) -> str:
     recalls = {label: recall for label, recall in zip(labels, entry["recall"], strict=True) if recall is not None}
     counts = dict(zip(labels, map(sum, entry["confusion"]), strict=True))
     names = {label: f"{label} ({counts[label]:,} clips)" for label in recalls}
-    error = "Where it says 70 %, it is right in about 70 % of the cases: the calibration error "
-    error += "on these clips, which chose the temperature," if chose else "on these clips, which chose nothing,"
+    independent = entry["expected_calibration_error"] if not chose else calibration(listener.record.study)
+    error = "Where it says 70 %, it is meant to be right in 70 % of the cases. On voices in studios that it knows, it is off by "
+    error += (
+        f"{entry['expected_calibration_error']:.1%} on average, measured on clips that chose the temperature, which flatters."
+        if independent is None
+        else f"{independent:.1%} on average, measured on clips that chose nothing."
+    )
     return (
         f"<p>This checkpoint, measured on {_measured_on(evaluation)}: {entry['n_clips']:,} clips of "
         f"{entry['n_speakers'] or 'unknown'} {voices}.{flatters} {chance}</p>"
         f"{_table('Among the emotions of each corpus', rows)}"
         f"{pictures.bars(recalls, labels, 'Of the clips that act an emotion, how many are recognised', names)}"
         f"{matrix(entry['confusion'], labels)}"
-        f"<p>{error} is {entry['expected_calibration_error']:.1%}.</p>"
+        f"<p>{error}</p>"
     )
 
 
@@ -166,17 +176,33 @@ def _measured_on(evaluation: dict) -> str:
 
 
 def _table(caption: str, rows: dict[str, dict]) -> str:
-    lines = "".join(
-        f'<tr><th scope="row">{escape(CORPORA.get(name, (name,))[0])}</th><td>{figures["n_clips"]:,}</td>'
-        f"<td>{figures['n_speakers'] or 'unknown'}</td>"
-        f"<td>{_share(figures, 'accuracy')}</td><td>{_share(figures, 'unweighted_average_recall')}</td></tr>"
-        for name, figures in rows.items()
-    )
+    """One line a corpus; where all say how often answers are sure, and how often those are right, these too."""
+    knows_sure = all(figures.get("sure_accuracy") is not None for figures in rows.values())
+    head = [
+        "Corpus",
+        "Clips",
+        "Speakers",
+        "Accuracy",
+        "Mean recall of the emotions",
+        *["Where it is sure"] * knows_sure,
+    ]
+    lines = ""
+    for name, figures in rows.items():
+        cells = [
+            f"{figures['n_clips']:,}",
+            str(figures["n_speakers"] or "unknown"),
+            _share(figures, "accuracy"),
+            _share(figures, "unweighted_average_recall"),
+        ]
+        if knows_sure:
+            cells.append(f"{figures['sure_accuracy']:.0%} right, of {figures['sure_share']:.0%} of the answers")
+        row = "".join(f"<td>{cell}</td>" for cell in cells)
+        lines += f'<tr><th scope="row">{escape(CORPORA.get(name, (name,))[0])}</th>{row}</tr>'
+    columns = "".join(f'<th scope="col">{name}</th>' for name in head)
     return pictures.scrolled(
         caption,
-        f'<table class="figures"><caption>{caption}</caption><thead><tr><th scope="col">Corpus</th>'
-        '<th scope="col">Clips</th><th scope="col">Speakers</th><th scope="col">Accuracy</th>'
-        f'<th scope="col">Mean recall of the emotions</th></tr></thead><tbody>{lines}</tbody></table>',
+        f'<table class="figures"><caption>{caption}</caption><thead><tr>{columns}</tr></thead>'
+        f"<tbody>{lines}</tbody></table>",
     )
 
 

@@ -25,12 +25,20 @@ class Answer:
     Args:
         probabilities: Of every label, in the checkpoint's order.
         unsure_threshold: Below this probability of the likeliest label the answer is "not sure".
-        advice: Sentences about the recording and about what the answer is worth.
+        advice: Sentences about the recording.
+        unlikeness: How unlike the training data it sounds, above 1 more than nearly all that was heard; None where the
+            checkpoint does not say.
     """
 
     probabilities: dict[str, float]
     unsure_threshold: float
     advice: list[str] = field(default_factory=list)
+    unlikeness: float | None = None
+
+    @property
+    def unlike(self) -> bool:
+        """Whether it sounds unlike the training data, as far as the checkpoint says."""
+        return self.unlikeness is not None and self.unlikeness > 1
 
     @property
     def emotion(self) -> str:
@@ -131,10 +139,11 @@ class Listener:
         """Classifies one clip, `(n_samples,)`."""
         outputs = self.model(**self._inputs(waveform))
         unlikeness = getattr(outputs, "unlikeness", None)
-        advice = about_sound(waveform, self.sampling_rate)
-        if unlikeness is not None and float(unlikeness[0]) > 1:
-            advice.append(UNLIKE)
-        return self.answer(outputs.logits[0].float().softmax(-1).tolist(), advice)
+        return self.answer(
+            outputs.logits[0].float().softmax(-1).tolist(),
+            about_sound(waveform, self.sampling_rate),
+            None if unlikeness is None else float(unlikeness[0]),
+        )
 
     @torch.inference_mode()
     def hear_spans(self, waveform: np.ndarray, spans: list[tuple[float, float]]) -> np.ndarray:
@@ -162,10 +171,16 @@ class Listener:
         n_frames = min(evidence.shape[-1], len(waveform) // self.config.hop_length + 1)
         return Evidence(spectrogram[:, :n_frames].numpy(), evidence[:, :n_frames].numpy())
 
-    def answer(self, probabilities: list[float], advice: list[str] | None = None) -> Answer:
+    def answer(
+        self, probabilities: list[float], advice: list[str] | None = None, unlikeness: float | None = None
+    ) -> Answer:
         """Probabilities in the checkpoint's order as an answer."""
         named = dict(zip(self.labels, probabilities, strict=True))
-        return Answer(named, self.config.unsure_threshold, advice or [])
+        # A checkpoint whose unlikeness was never measured gives 0 for every clip.
+        answer = Answer(named, self.config.unsure_threshold, list(advice or []), unlikeness or None)
+        if answer.unlike:
+            answer.advice.append(UNLIKE)
+        return answer
 
     def _inputs(self, waveforms: np.ndarray | list[np.ndarray]) -> dict:
         # Few different lengths keep the convolution kernels that oneDNN caches, and with them the memory, few.

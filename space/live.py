@@ -69,7 +69,7 @@ class Microphone:
             return "silence"
         if len(waveform) >= SHORTEST_JUDGED * rate and no_voice(waveform, rate):
             return "no voice"
-        return self.listener.answer(heard.probabilities.tolist(), about_sound(waveform, rate))
+        return self.listener.answer(heard.probabilities.tolist(), about_sound(waveform, rate), heard.unlikeness)
 
 
 class Places:

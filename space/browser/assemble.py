@@ -82,6 +82,18 @@ def assemble(checkpoint: Path, output: Path, published: tuple[str, str] | None =
     return output
 
 
+def _worth(record: Record, threshold: float, *, unlike: bool) -> list[str]:
+    """What answers are worth, of every whole per cent.
+
+    Args:
+        record: What the checkpoint says of itself.
+        threshold: From this probability on an answer is sure.
+        unlike: Whether the sound is unlike the training data.
+    """
+    answers = [SimpleNamespace(probability=p / 100, sure=p / 100 >= threshold, unlike=unlike) for p in range(101)]
+    return [trust.worth(record, answer) for answer in answers]
+
+
 def settings(description: dict, record: Record, examples: list[Path]) -> dict:
     """What the page's scripts read: of the checkpoint, and of the Gradio Space."""
     outputs = [name for name in description["meaning"] if name not in ("input_values", "attention_mask")]
@@ -92,7 +104,8 @@ def settings(description: dict, record: Record, examples: list[Path]) -> dict:
         "outputs": outputs,
         "answers": [name for name in outputs if name in ("probabilities", "unlikeness")],
         "unlike": UNLIKE,
-        "worth": [trust.worth(record, SimpleNamespace(probability=share / 100)) for share in range(101)],
+        "worth": _worth(record, description["unsure_threshold"], unlike=False),
+        "worth_unlike": _worth(record, description["unsure_threshold"], unlike=True),
         "colours": COLOURS,
         "ink": INK.tolist(),
         "examples": {path.name: about.example_name(path) for path in examples},

@@ -26,6 +26,13 @@ export const sentence = (text) => `<p class="sentence" role="alert">${escape(tex
 
 export const progress = (share) => `<p class="hint"><label>Listening <progress value="${share}"></progress> ${percent(share)} %</label></p>`;
 
+/** What an answer is worth; rounded to the side of the threshold on which it is. */
+function worth(answer) {
+  const { probability, sure } = best(answer);
+  const place = sure ? Math.max(Math.round(100 * probability), Math.ceil(100 * settings.unsure_threshold)) : Math.floor(100 * probability);
+  return settings[answer.unlikeness > 1 ? "worth_unlike" : "worth"][Math.min(place, 100)];
+}
+
 /** The answer in words, what it is worth, and a warning where the sound is unlike those that the network learned from. */
 export function headline(answer, worth = "") {
   const { index, emotion, probability, sure } = best(answer);
@@ -58,7 +65,7 @@ export function clip({ answer, spectrogram, evidence, levels }, { waveform, rate
   const seconds = waveform.length / rate;
   const spans = [[0, seconds, sure ? emotion : `not sure (${emotion})`, probability]];
   return (
-    `<section class="answer">${headline(answer, settings.worth[Math.round(100 * probability)])}` +
+    `<section class="answer">${headline(answer, worth(answer))}` +
     `${bars(answer.probabilities, "Calibrated probability of each emotion")}` +
     `<label class="switch"><input type="checkbox" checked> Show what spoke for “${escape(emotion)}”</label>` +
     `${player(address, seconds, spans, tracks.join(""))}</section>`

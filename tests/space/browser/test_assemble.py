@@ -23,7 +23,10 @@ def test_everything_is_listed_and_shared(page_folder, exported):
         assert (page_folder / name).read_bytes() == (SPACE / name).read_bytes()
     settings = json.loads((page_folder / "settings.js").read_text().partition("settings = ")[2].rstrip(";\n"))
     assert settings["labels"] == LABELS and settings["unsure_threshold"] == 0.4
-    assert len(settings["worth"]) == 101
+    assert len(settings["worth"]) == len(settings["worth_unlike"]) == 101
+    assert "as sure as this one" in settings["worth"][90] and "elsewhere" in settings["worth"][90]
+    assert "as sure as this one" not in settings["worth_unlike"][90] and "elsewhere" in settings["worth_unlike"][90]
+    assert "where it was sure" not in settings["worth"][39] and "where it was sure" in settings["worth"][40]
     assert (page_folder / "model" / "model.onnx").read_bytes() == (exported / "onnx" / "model.onnx").read_bytes()
 
 
