@@ -23,11 +23,11 @@ from .layers_mel_cnn import (
     ResidualEncoder,
 )
 from .outputs_mel_cnn import MelCNNClassifierOutput, MelCNNModelOutput, classification_loss
-from .strangers_mel_cnn import Unlikeness, adapt_statistics, excess_of, strangeness
+from .strangers_mel_cnn import Unlikeness, adapt_statistics
 from .streaming_mel_cnn import MelCNNStream
 from .tables_mel_cnn import csv_bytes, printable
 
-ADAPTING_CLIPS = 10  # so many strange clips have as much of a say in an adapted model as all the training data
+ADAPTING_CLIPS = 30  # so many have as much of a say in the statistics of an adapted model as all the training data
 
 
 class MelCNNPreTrainedModel(PreTrainedModel):
@@ -193,14 +193,13 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
 
     def _temperature(self, unlikeness: torch.Tensor) -> torch.Tensor:
         """What the logits of every clip are divided by, `(batch, 1)`: where a clip is unlike the training data, more."""
-        excess = excess_of(unlikeness)[:, None].to(self.dtype)
+        excess = (unlikeness - 1).clamp(0, 1)[:, None].to(self.dtype)
         return self.config.calibration_temperature * (1 + self.config.unlike_temperature * excess)
 
     def adapt(self, waveforms: Sequence[torch.Tensor | np.ndarray]) -> "MelCNNForAudioClassification":
         """Adapts a copy of the model to a voice or a place by some clips of it, without labels.
 
-        The statistics of all BatchNorm layers move towards those of the clips: further for more clips, and for clips that are
-        more unlike the training data. Where they are like it, the model stays nearly as it is, since adapting would cost there.
+        The statistics of all BatchNorm layers move towards those of the clips: half way for 30 clips, further for more.
         It is saved and loaded like any other model.
 
         Args:
@@ -213,9 +212,8 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
         check_clips(waveforms)
         adapted = copy.deepcopy(self)
         if waveforms:
-            rate = self.config.sampling_rate
-            share = strangeness(adapted.mel_cnn, waveforms, rate) * len(waveforms) / (len(waveforms) + ADAPTING_CLIPS)
-            adapt_statistics(adapted.mel_cnn, waveforms, rate, share)
+            share = len(waveforms) / (len(waveforms) + ADAPTING_CLIPS)
+            adapt_statistics(adapted.mel_cnn, waveforms, self.config.sampling_rate, share)
         return adapted
 
     @torch.no_grad()

@@ -8,7 +8,6 @@ from torch import nn
 PIECE = 2.0  # seconds: statistics are taken over pieces of one length, because padding would count in them
 MOST_PIECES = 400  # more make no difference, and take their time
 PIECES_AT_ONCE = 40
-SECONDS_JUDGED = 10  # of every clip, when it is asked how strange some are
 
 
 class Unlikeness(nn.Module):
@@ -46,29 +45,6 @@ class Unlikeness(nn.Module):
         values, vectors = torch.linalg.eigh(covariance.double())
         self.mean.copy_(mean)
         self.whitening.copy_(vectors / values.clamp(min=1e-10).sqrt() / unit)
-
-
-def excess_of(unlikeness: torch.Tensor) -> torch.Tensor:
-    """How far clips are beyond what is usual for the training data, from 0 to 1."""
-    return (unlikeness - 1).clamp(0, 1)
-
-
-@torch.no_grad()
-def strangeness(model: nn.Module, waveforms: Sequence[torch.Tensor], sampling_rate: int) -> float:
-    """How unlike the training data some clips are in the mean, from 0 to 1; 1 where the model cannot tell.
-
-    Args:
-        model, waveforms, sampling_rate: As of [`adapt_statistics`]; the model has an [`Unlikeness`].
-    """
-    if not model.unlikeness.whitening.any():
-        return 1.0
-    was_training = model.training
-    model.eval()
-    device = next(model.parameters()).device
-    longest = round(SECONDS_JUDGED * sampling_rate)
-    unlikeness = [model(waveform[None, :longest].to(device)).unlikeness for waveform in waveforms]
-    model.train(was_training)
-    return float(excess_of(torch.cat(unlikeness)).mean())
 
 
 @torch.no_grad()
