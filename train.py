@@ -22,7 +22,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from data_scripts.terminal import command, end_quietly_while_loading, say
+from data_scripts.terminal import command, end_quietly_while_loading, say, say_text
 
 if __name__ == "__main__":
     end_quietly_while_loading()
@@ -126,7 +126,7 @@ def run(model_arguments: ModelArguments, data_arguments: DataArguments, training
             thresholds.append(model.config.unsure_threshold)
             if len(folds) > 1:
                 of_fold = figures([fold], probabilities[-1:], thresholds[-1:])
-                print(f"\nFold {number + 1} of {len(folds)}\n\n{report.table(of_fold)}\n")
+                say_text(f"\nFold {number + 1} of {len(folds)}\n\n{report.table(of_fold)}\n")
     # Left to the interpreter's end, the processes' threads abort now and then, and take the first process with them.
     PartialState().destroy_process_group()
     if training_arguments.process_index != 0:
@@ -144,7 +144,7 @@ def run(model_arguments: ModelArguments, data_arguments: DataArguments, training
     if training_arguments.do_train:  # the run is finished: what is left of it would pass for an unfinished one
         for checkpoint in Path(training_arguments.output_dir).glob("**/checkpoint-*"):
             shutil.rmtree(checkpoint)
-    print(f"\n{report.title(evaluation)}\n\n{report.table(evaluation)}\n\nWritten to {folder}/.")
+    say_text(f"\n{report.title(evaluation)}\n\n{report.table(evaluation)}\n\nWritten to {folder}/.")
     if data_arguments.is_demo:
         print(NEXT_STEPS)
     if push:

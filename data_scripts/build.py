@@ -28,11 +28,12 @@ from data_scripts.terminal import command, end_quietly_while_loading, listed, sa
 if __name__ == "__main__":
     end_quietly_while_loading()
 
+import numpy as np
 import pyarrow as pa
 from datasets.arrow_writer import ParquetWriter
 from tqdm import tqdm
 
-from data_scripts.audio import read_waveform, to_flac
+from data_scripts.audio import OVERSHOOT, read_waveform, to_flac
 from data_scripts.card import write_card
 from data_scripts.corpora import CORPORA, PROJECT, completeness
 from data_scripts.download import download
@@ -101,7 +102,7 @@ def _build(
     if shortfalls and not allow_partial:
         raise ValueError(f"incomplete corpora: {'; '.join(shortfalls)}. Fetch what is missing or give --allow-partial")
     with whole_folder(output) as folder:
-        num_bytes = write_tables(clips, folder, n_workers or os.cpu_count())
+        num_bytes = write_tables(clips, folder, n_workers or os.cpu_count(), report)
         write_card(folder, num_bytes, [CORPORA[corpus] for corpus in clips], shortfalls, synthetic)
     return output
 
@@ -130,18 +131,21 @@ def all_synthetic(folders: dict[str, Path]) -> bool:
     return bool(synthetic)
 
 
-def write_tables(clips: dict[str, Sequence[Clip]], folder: Path, n_workers: int) -> dict[tuple[str, str], int]:
+def write_tables(
+    clips: dict[str, Sequence[Clip]], folder: Path, n_workers: int, report: Callable[[str], None] = say
+) -> dict[tuple[str, str], int]:
     """Writes ``data/<corpus>/<split>-00000-of-00001.parquet`` and ``clips.csv``.
 
     Args:
         clips: corpus -> its clips in the order of the rows.
         folder: where to.
         n_workers: threads that decode and encode.
+        report: told of clips that exceed full scale.
 
     Returns:
         (corpus, split) -> bytes of the Arrow table, as ``datasets`` counts them; splits without clips are left out.
     """
-    num_bytes, faults = {}, []
+    num_bytes, faults, excessive = {}, [], {}
     n_clips = sum(map(len, clips.values()))
     with (
         ThreadPoolExecutor(n_workers) as pool,
@@ -156,9 +160,13 @@ def write_tables(clips: dict[str, Sequence[Clip]], folder: Path, n_workers: int)
                 if part:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     place = {"path": path.relative_to(folder).as_posix(), "split": split}
-                    num_bytes[corpus, split] = write_parquet(part, path, place, table, pool, progress, faults)
+                    num_bytes[corpus, split] = write_parquet(
+                        part, path, place, table, pool, progress, faults, excessive
+                    )
     if faults:
         raise ValueError(listed(faults))
+    if excessive:
+        report(beyond_full_scale(excessive))
     return num_bytes
 
 
@@ -170,17 +178,21 @@ def write_parquet(
     pool: ThreadPoolExecutor,
     progress: tqdm,
     faults: list[str],
+    excessive: dict[Path, float],
 ) -> int:
     """Writes one split of one corpus group by group, so that memory does not grow with it; returns its Arrow bytes.
 
-    What is wrong with a recording is added to ``faults``, and the others go on, so that all faults are found at once.
+    What is wrong with a recording is added to ``faults``, and the others go on, so that all faults are found at once. The
+    peaks of those that exceed full scale are added to ``excessive``.
     """
     with ParquetWriter(features=FEATURES, path=str(path), writer_batch_size=ROWS_PER_GROUP) as writer:
         for start in range(0, len(clips), ROWS_PER_GROUP):
             group = clips[start : start + ROWS_PER_GROUP]
             rows = []
-            for row in pool.map(encode_or_say, group):
+            for clip, row in zip(group, pool.map(encode_or_say, group), strict=True):
                 (faults if isinstance(row, str) else rows).append(row)
+                if not isinstance(row, str) and row["peak"] > OVERSHOOT:
+                    excessive[clip.path] = row["peak"]
                 progress.update()
             if faults:  # what is written is thrown away
                 continue
@@ -200,15 +212,27 @@ def encode_or_say(clip: Clip) -> dict | str:
 
 
 def encode(clip: Clip) -> dict:
-    """One row of the dataset, its audio as FLAC."""
+    """One row of the dataset, its audio as FLAC, and the peak of the recording."""
     waveform, source_sampling_rate = read_waveform(clip.path)
     return {
         "audio": {"bytes": to_flac(waveform), "path": f"{clip.stem}.flac"},
+        "peak": float(np.abs(waveform).max()),
         "emotion": EMOTIONS.index(clip.emotion),
         "duration": len(waveform) / SAMPLING_RATE,
         "source_file": clip.path.name,
         "source_sampling_rate": source_sampling_rate,
     } | {name: getattr(clip, name) for name in FEATURES if hasattr(clip, name) and name != "emotion"}
+
+
+def beyond_full_scale(peaks: dict[Path, float]) -> str:
+    """A sentence about clips that lose what is beyond full scale, the loudest first."""
+    loudest = sorted(peaks, key=lambda path: (-peaks[path], path))
+    named = ", ".join(path.name for path in loudest[:3]) + (", ..." if len(loudest) > 3 else "")
+    clips = "1 clip exceeds" if len(peaks) == 1 else f"{len(peaks):,} clips exceed"
+    return (
+        f"{clips} full scale and will sound distorted, because samples beyond 1.0 are cut off (peaks of up to "
+        f"{peaks[loudest[0]]:.2f}): {named}. Scale such files down and build again"
+    )
 
 
 def csv_row(clip: Clip, row: dict) -> dict:

@@ -16,7 +16,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -29,6 +29,7 @@ from data_scripts.archives import unpack
 from data_scripts.corpora import CORPORA, PROJECT
 from data_scripts.fetch import DiskError, DownloadError, RemoteFile, fetch
 from data_scripts.git_lfs import UnknownObject, fetch_objects, read_pointers
+from data_scripts.locks import Busy, lock_file
 from data_scripts.staging import claim
 from data_scripts.verify import recordings, verify
 
@@ -78,10 +79,12 @@ def _verify_earlier(corpus: str, folder: Path, report: Callable[[str], None]) ->
             f"from it as it is with `uv run -m data_scripts.build {option} --allow-partial`"
         ) from None
     report(f"{facts.NAME}: {folder} is complete, nothing to download")
-    if _work_folder(folder).exists():
-        with claim(folder, report=report):
-            shutil.rmtree(_work_folder(folder))
-        report(f"cleared {_work_folder(folder)}, which a killed run had left")
+    work = _work_folder(folder)
+    if work.exists() or lock_file(folder).exists():
+        with suppress(Busy), claim(folder, report=report):  # or another run has just ended, and clears up
+            if work.exists():
+                shutil.rmtree(work)
+                report(f"cleared {work}, which a killed run had left")
 
 
 def _terms(corpus: str) -> str:

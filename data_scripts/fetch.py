@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import threading
-import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ CHUNK = 2**16  # bytes
 LONGEST_NAME = 255  # bytes, of every usual file system
 SIMULTANEOUS = 8  # files at once, where there are many
 SIZE_LIMIT = 2**33  # bytes, of a file or of what an archive unpacks to; no corpus has a tenth of it
+LONGEST_PAUSE = 120.0  # s, however long a server asks for
 RETRIED_STATUSES = (408, 425, 429, 500, 502, 503, 504)
 
 
@@ -67,19 +67,22 @@ def fetch(files: Mapping[str, RemoteFile], folder: Path, description: str) -> No
     if found := bad_name(files):
         name, fault = found
         raise DownloadError(f"{files[name].url} is to be stored as {name!r}, {fault}; nothing was fetched")
-    many = len(files) > SIMULTANEOUS
     stop = threading.Event()
+    if len(files) <= SIMULTANEOUS:  # large ones, in this thread: Ctrl-C reaches it even where a server does not answer
+        for name, file in files.items():
+            _fetch_one(file, folder / name, True, stop)
+        return
     with (
-        ThreadPoolExecutor(SIMULTANEOUS if many else 1) as pool,
-        tqdm(total=len(files), unit="file", desc=description, disable=not many) as progress,
+        ThreadPoolExecutor(SIMULTANEOUS) as pool,
+        tqdm(total=len(files), unit="file", desc=description) as progress,
     ):
-        tasks = [pool.submit(_fetch_one, file, folder / name, not many, stop) for name, file in files.items()]
         try:
+            tasks = [pool.submit(_fetch_one, file, folder / name, False, stop) for name, file in files.items()]
             for task in tasks:
                 task.result()
                 progress.update()
         finally:
-            stop.set()  # a large file may have hours to go
+            stop.set()
             pool.shutdown(cancel_futures=True)
 
 
@@ -88,10 +91,12 @@ def _fetch_one(file: RemoteFile, path: Path, show_progress: bool, stop: threadin
         downloader = ResumingDownloader(path, file, show_progress, stop)
         try:
             pooch.retrieve(file.url, file.known_hash, path.name, path.parent, downloader=downloader)
+            downloader.discard()
             return
         except DownloadError:
             raise
         except ValueError as error:
+            downloader.discard()
             # What was joined from two requests may be of two versions; what came in one piece was sent like that.
             if last_try or not downloader.joined:
                 raise DownloadError(
@@ -128,15 +133,17 @@ class ResumingDownloader:
         self.headers = {"Accept-Encoding": "identity", **file.headers}
         self.size_limit, self.stop = file.size_limit or SIZE_LIMIT, stop
         if file.known_hash is None and not self._read_version().partition("\n")[0]:
-            self.part.unlink(missing_ok=True)  # nothing would tell that it is of another version
+            self.discard()  # nothing would tell that it is of another version
         self.bar = {"desc": path.name, "unit": "B", "unit_scale": True, "disable": not show_progress}
         self.joined = False
 
     def __call__(self, url: str, output_file: str, pooch: object = None) -> None:
         with tqdm(**self.bar) as self.progress:
             self._download(url)
-        os.replace(self.part, output_file)
-        self.version.unlink(missing_ok=True)
+        os.unlink(output_file)
+        os.link(
+            self.part, output_file
+        )  # the part stays until the file is found right, for that may be cut short as well
 
     def _download(self, url: str) -> None:
         most, failures, reason = self._size(), 0, ""
@@ -149,7 +156,8 @@ class ResumingDownloader:
                 self.progress.set_postfix_str(reason[:60])
                 if failures == self.attempts:
                     break
-                time.sleep(broken.retry_after or min(self.backoff * 2 ** (failures - 1), 60))
+                if self.stop.wait(broken.retry_after or min(self.backoff * 2 ** (failures - 1), 60)):
+                    break
         kept = (
             f"{self._size():,} bytes are kept in {self.part}, run again to go on" if self._size() else "run again later"
         )
@@ -177,7 +185,7 @@ class ResumingDownloader:
         if response.status_code == 416 and start:
             if response.headers.get("Content-Range") == f"bytes */{start}":
                 return
-            self.part.unlink(missing_ok=True)
+            self.discard()
             raise _Broken("the server has fewer bytes than were fetched before")
         if response.status_code not in (200, 206):
             raise DownloadError(
@@ -192,7 +200,7 @@ class ResumingDownloader:
         current = f"{' '.join(named.split())}\n{total}"
         if start and response.status_code == 206:
             if current != version or not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
-                self.part.unlink()
+                self.discard()
                 raise _Broken("the file has changed since its first part was fetched")
             self.joined = True
         else:
@@ -204,7 +212,10 @@ class ResumingDownloader:
         first = next(chunks, b"")
         if not start and first.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
             raise DownloadError(f"{url} is a web page under a file's name; look at it in a browser")
-        self.version.write_text(current, encoding="utf-8")
+        if not start and self._size():
+            self.discard()  # before the new version is named: killed in between, the old part would pass for one of it
+        if current != self._read_version():
+            self.version.write_text(current, encoding="utf-8")
         self.progress.reset(total)
         self.progress.update(start)
         with open(self.part, "ab" if start else "wb") as file:
@@ -212,7 +223,7 @@ class ResumingDownloader:
                 file.write(chunk)
                 self.progress.update(len(chunk))
                 if file.tell() > self.size_limit:
-                    self.part.unlink()
+                    self.discard()
                     raise DownloadError(f"{url} sends more than {self.size_limit:,} bytes: it is not what it should be")
                 if self.stop.is_set():
                     raise DownloadError(f"{url} was not fetched to its end; what has arrived is kept")
@@ -221,6 +232,11 @@ class ResumingDownloader:
 
     def _size(self) -> int:
         return self.part.stat().st_size if self.part.exists() else 0
+
+    def discard(self) -> None:
+        """Removes what has arrived, where the file is in its place, or is not what it should be."""
+        self.part.unlink(missing_ok=True)
+        self.version.unlink(missing_ok=True)
 
     def _read_version(self) -> str:
         return self.version.read_text(encoding="utf-8", errors="replace") if self.version.exists() else ""
@@ -231,7 +247,7 @@ class _Broken(Exception):
 
     def __init__(self, reason: str, retry_after: str = ""):
         super().__init__(reason)
-        self.retry_after = min(_number(retry_after) or 0, 120)
+        self.retry_after = min(_number(retry_after) or 0, LONGEST_PAUSE)
 
 
 def _total(response: requests.Response) -> int | None:

@@ -3,7 +3,6 @@
 import argparse
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabl
 from huggingface_hub.utils import DEFAULT_IGNORE_PATTERNS, filter_repo_objects, validate_repo_id
 from yaml import YAMLError
 
+from data_scripts.staging import temporary_folder
 from data_scripts.terminal import command, say
 
 TEXT_LIMIT = 2**20  # bytes; larger files are not searched for the token
@@ -90,7 +90,7 @@ def copy_to_publish(folder: Path) -> Iterator[Path]:
     def link(source: str, target: str) -> None:
         os.symlink(os.path.abspath(source), target)
 
-    with tempfile.TemporaryDirectory() as copy:
+    with temporary_folder() as copy:
         yield Path(shutil.copytree(folder, copy, copy_function=link, dirs_exist_ok=True))
 
 

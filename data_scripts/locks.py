@@ -17,6 +17,7 @@ from data_scripts.terminal import say_aside
 
 POLL = 0.2  # s
 PATIENCE = 3.0  # s until waiting is said
+GRACE = 5.0  # s, by when a fork that a killed holder had just made has come to itself and let go of the lock
 _held: dict[tuple[Path, int], int] = {}  # (output, thread) -> file descriptor
 
 
@@ -47,11 +48,15 @@ def lock(output: Path, wait: float = 0.0, report: Callable[[str], None] = say_as
     if held in _held:
         yield False
         return
-    path = output.with_name(f".{output.name}.lock")
-    deadline = time.monotonic() + wait
+    path = lock_file(output)
+    start, said = time.monotonic(), False
     while (descriptor := _try(path, output)) is None:
-        if time.monotonic() >= deadline:
+        waited = time.monotonic() - start
+        if waited >= (max(wait, GRACE) if _holder_is_dead(path) else wait):
             raise Busy(f"{output} is being written by {_holder(path)}: wait until that has ended, or give another name")
+        if waited >= PATIENCE and not said:
+            report(f"waiting for {_holder(path)}, which writes {output}")
+            said = True
         time.sleep(POLL)
     _held[held] = descriptor
     try:
@@ -64,6 +69,11 @@ def lock(output: Path, wait: float = 0.0, report: Callable[[str], None] = say_as
             with suppress(OSError):
                 path.unlink()  # before it is released: whoever opens the name now makes a lock of its own
             os.close(descriptor)
+
+
+def lock_file(output: Path) -> Path:
+    """Where the lock of an output lies."""
+    return output.with_name(f".{output.name}.lock")
 
 
 def _try(path: Path, output: Path) -> int | None:
@@ -116,6 +126,17 @@ def _holder(path: Path) -> str:
         return f"process {holder['pid']} ({holder['program']}) on {holder['host']} since {holder['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"
+
+
+def _holder_is_dead(path: Path) -> bool:
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        holder = json.loads(path.read_text())
+        if holder["host"] == socket.gethostname():
+            try:
+                os.kill(holder["pid"], 0)
+            except ProcessLookupError:
+                return True
+    return False
 
 
 def _forget() -> None:

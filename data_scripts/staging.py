@@ -4,7 +4,9 @@ import ctypes
 import errno
 import os
 import re
+import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -13,6 +15,7 @@ from data_scripts.locks import lock
 from data_scripts.terminal import say_aside
 
 EXCHANGE = 2  # RENAME_EXCHANGE of linux/fs.h
+TEMPORARY = "mel-emotion-"  # and eight digits, the name of a temporary folder
 UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
@@ -94,6 +97,21 @@ def scratch_folder(output: Path, wait: float = 0.0, report: Callable[[str], None
 
 
 @contextmanager
+def temporary_folder(report: Callable[[str], None] = say_aside) -> Iterator[Path]:
+    """A folder where the system keeps temporary files, which only its user may read and which vanishes when the block ends.
+
+    Those that killed runs left are cleared first: a folder is somebody's for as long as it is locked.
+    """
+    place = Path(tempfile.gettempdir())
+    for name in {path.name.split(".")[1] for path in place.glob(f".{TEMPORARY}*")}:
+        with suppress(ValueError, OSError), claim(place / name, report=report):  # or it is in use, or another user's
+            pass
+    with scratch_folder(place / f"{TEMPORARY}{secrets.token_hex(4)}", report=report) as folder:
+        folder.chmod(0o700)
+        yield folder
+
+
+@contextmanager
 def whole_file(output: Path, wait: float = 0.0, report: Callable[[str], None] = say_aside) -> Iterator[Path]:
     """As `whole_folder`, for a file: the block writes it under the name that it is given."""
     output = settled(output)
@@ -128,9 +146,12 @@ def settled(output: Path) -> Path:
     """The path itself, not the links that lead to it: a link to a folder on another disk stays, its folder is replaced.
 
     Raises:
-        ValueError: it has no name, as `/`.
+        ValueError: it has no name, as `/`, or the links lead in a circle.
     """
-    output = Path(output).resolve()
+    try:
+        output = Path(output).resolve()
+    except (OSError, RuntimeError) as error:
+        raise ValueError(f"{output} cannot be written, because it cannot be followed: {error}") from None
     if not output.name:
         raise ValueError(f"{output} is no name for an output; name a folder in it")
     return output

@@ -33,6 +33,11 @@ def say(line: str) -> None:
     print(printable(line), flush=True)
 
 
+def say_text(text: str) -> None:
+    """As `say`, several lines."""
+    print("\n".join(map(printable, text.split("\n"))), flush=True)
+
+
 def say_aside(line: str) -> None:
     """As `say`, beside a command's proper output."""
     print(printable(line), file=sys.stderr, flush=True)
@@ -72,10 +77,10 @@ def command(
     except KeyboardInterrupt:
         if before is _leave:  # the program ends, and what it was about to make is freed half made
             before_hook = _say_nothing
-        _end(f"interrupted; {kept()}")
+        _end(f"interrupted; {_said(kept)}")
     except Exception as error:
         if _disk_is_full(error):
-            _end(f"{name}: the disk is full ({error}); {kept()}")
+            _end(f"{name}: the disk is full ({error!s:.300}); {_said(kept)}")
         if not isinstance(error, errors):
             raise
         _end(f"{name}: {error}")
@@ -108,9 +113,20 @@ def _say_nothing(details: "sys.UnraisableHookArgs") -> None:
     pass
 
 
+def _said(kept: Callable[[], str]) -> str:
+    try:
+        return kept()
+    except OSError as error:  # it prints what there is, and it may be there that no room is left
+        return f"what is kept could not be printed ({error})"
+
+
 def _end(line: str) -> None:
     for bar in list(getattr(tqdm, "_instances", ())):
         bar.close()  # else it is drawn once more, below the last line
+    try:
+        sys.stdout.flush()
+    except OSError:  # a full disk, or nobody reads it; at its end the interpreter would try again, and complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     # Of several processes the first speaks for all.
     raise SystemExit(printable(" ".join(line.split())) if os.environ.get("RANK", "0") == "0" else 1) from None
 

@@ -30,6 +30,10 @@ def verify(facts: ModuleType, folder: Path, report: Callable[[str], None] = lamb
         DownloadError: what is not as it should be.
     """
     paths = sorted(recordings(folder), key=lambda path: path.name)
+    if strange := [path for path in paths if not path.is_file()]:
+        raise DownloadError(
+            f"{strange[0]} is no file that can be read, but a pipe, a device or a broken link; remove it"
+        )
     if pointers := [path for path in paths if is_pointer(path)]:
         raise DownloadError(
             f"{len(pointers)} files of {facts.NAME} are git LFS pointers without sound, first {pointers[0]}"

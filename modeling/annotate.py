@@ -40,7 +40,7 @@ from modeling.annotation.shards import Account
 from modeling.annotation.source import open_source
 from modeling.annotation.terms import agree, make_terms
 from modeling.annotation.work import annotate, complete
-from modeling.engine import DTYPES, Listener, computes_in_bfloat16
+from modeling.listener import DTYPES, Listener, computes_in_bfloat16
 from modeling.loading import CHECKPOINT, load_model
 from modeling.tables_mel_cnn import printable
 
@@ -91,7 +91,9 @@ def run(options: argparse.Namespace, rank: int, world_size: int, report) -> bool
         )
     output = open_output(options.output, options.private, world_size)
     settings = {"rows_per_shard": options.rows_per_shard, "dtype": dtype, "columns": list(columns.features)}
-    terms = make_terms(source, str(options.model), options.model_revision, model, settings, options.arguments)
+    # The default is called as in this repository: a path of this machine says nothing to who reads the card.
+    model_name = "modeling/checkpoint" if options.model == CHECKPOINT else str(options.model)
+    terms = make_terms(source, model_name, options.model_revision, model, settings, options.arguments)
     if columns.prefix and not options.prefix and rank == 0:
         report(f"the source has a column of a new one's name, so all new ones begin with {columns.prefix} (--prefix)")
     terms = agree(output, terms)

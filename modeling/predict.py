@@ -9,9 +9,11 @@
     uv run -m modeling.predict clip.wav --model build/model               # a model of your own
     uv run -m modeling.predict clip.wav --model you/model --revision 5d1c1c6e...            # a model on the Hub
 
-Any sampling rate, any number of channels. A file that cannot be read is reported and the rest go on; the exit status is
-then 1. Many files are heard on all cores. Answers go to `emotions.csv.partial` as they come, which is called `emotions.csv` when all are
-there: a run that was cut short goes on by the same command. Whole datasets are for modeling.annotate. A model brings its own code: it is run from a folder of yours, or from the Hub at the commit that you name.
+Any sampling rate, any number of channels; a timeline may be of any length. A window of it that can hold no speech has no
+emotion, but says why in its place. A file that cannot be read is reported and the rest go on; the exit status is then 1.
+Many files are heard on all cores. Answers go to `emotions.csv.partial` as they come, which is called `emotions.csv` when all
+are there: a run that was cut short goes on by the same command. Whole datasets are for modeling.annotate. A model brings its
+own code: it is run from a folder of yours, or from the Hub at the commit that you name.
 """
 
 import argparse
@@ -34,15 +36,15 @@ from transformers.utils.logging import disable_progress_bar
 from data_scripts.staging import whole_file
 from modeling.adaptation import adapt_to, advice
 from modeling.embeddings import SUFFIXES, write_embeddings
-from modeling.engine import Heard, Listener, listen, n_processors
+from modeling.engine import listen, n_processors
 from modeling.explain import draw_evidence
+from modeling.listener import Heard, Listener
 from modeling.loading import CHECKPOINT, load_model
 from modeling.predictions import Answers, Prediction, in_utf8
-from modeling.recording_mel_cnn import CUT, LONGEST, read_recording
+from modeling.recording_mel_cnn import LONGEST, read_recording
 from modeling.recordings import find_audio
 from modeling.tables_mel_cnn import printable
 
-LONGEST_TIMELINE = 2 * 3600  # seconds; they take 460 MB, however small the file is
 TIMELINE = "--window 3 --hop 1 gives a timeline of it."
 TOGETHER = 32  # files that a process hears at once
 MANY = 10  # files from which on progress is shown
@@ -108,8 +110,7 @@ def predict_each(
         paths[start : start + size] for size in [1 if window else TOGETHER] for start in range(0, len(paths), size)
     ]
     groups = [group for group in groups if any(path not in known for path in group)]
-    longest, remedy = (LONGEST_TIMELINE, CUT) if window else (LONGEST, TIMELINE)
-    listener = Listener(model, feature_extractor, window, hop, longest, remedy, embeddings)
+    listener = Listener(model, feature_extractor, window, hop, LONGEST, TIMELINE, embeddings)
     workers = min(n_processors(), len(groups)) if len(groups) > 1 else 0
     for group, answers in listen(((group, group) for group in groups), listener, workers):
         for path, heard in zip(group, answers, strict=True):
@@ -126,10 +127,11 @@ def predict_each(
 
 def _predictions(path: Path, heard: Heard, config) -> list[Prediction]:
     predictions = []
-    for (start, end), probabilities in zip(heard.spans.tolist(), heard.probabilities, strict=True):
-        likeliest_first = (-probabilities).argsort(kind="stable").tolist()
+    reasons = heard.no_speech or [None] * len(heard.spans)
+    for (start, end), probabilities, reason in zip(heard.spans.tolist(), heard.probabilities, reasons, strict=True):
+        likeliest_first = [] if reason else (-probabilities).argsort(kind="stable").tolist()
         named = {config.id2label[index]: float(probabilities[index]) for index in likeliest_first}
-        extras = {"unlikeness": heard.unlikeness, "embedding": heard.embedding}
+        extras = {"no_speech": reason, "unlikeness": heard.unlikeness, "embedding": heard.embedding}
         predictions.append(Prediction(path, start, end, named, config.unsure_threshold, **extras))
     return predictions
 
@@ -142,7 +144,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--model", default=CHECKPOINT, help="folder or Hub name (default: modeling/checkpoint)")
     parser.add_argument("--revision", help="commit on the Hub whose code may run")
     parser.add_argument("--output", type=Path, help="write FILE.csv or FILE.jsonl instead of a table")
-    parser.add_argument("--window", type=_seconds, metavar="SECONDS", help="a timeline in windows of this length")
+    parser.add_argument("--window", type=_window, metavar="SECONDS", help="a timeline in windows of this length")
     parser.add_argument("--hop", type=_seconds, metavar="SECONDS", help="step of the timeline (default: the window)")
     parser.add_argument(
         "--embeddings", type=Path, metavar="FILE", help="write FILE.npz or FILE.parquet beside the answers"
@@ -238,6 +240,13 @@ def _seconds(text: str) -> float:
     seconds = float(text)
     if not 0.001 <= seconds < math.inf:
         raise argparse.ArgumentTypeError(f"{text} s is no length: give a number of seconds from 0.001")
+    return seconds
+
+
+def _window(text: str) -> float:
+    seconds = _seconds(text)
+    if seconds > LONGEST:
+        raise argparse.ArgumentTypeError(f"a window of {text} s is too long: {LONGEST} s at most are heard at once")
     return seconds
 
 

@@ -20,8 +20,9 @@ class Prediction:
     Args:
         path: The file.
         start, end: Span, seconds.
-        probabilities: Of every label, likeliest first.
+        probabilities: Of every label, likeliest first; empty where there is no speech.
         unsure_threshold: Below this probability of the likeliest, the model is not sure.
+        no_speech: Why a window of a timeline can hold no speech, such as "holds only silence"; None where it may hold some.
         unlikeness: How unlike the training data the file is, above 1 hardly as a clip of theirs; None where the model has no
             such statistic, and in timelines.
         embedding: Pooled embedding, float16, `(embedding_size,)`, where it was asked for.
@@ -32,32 +33,43 @@ class Prediction:
     end: float
     probabilities: dict[str, float]
     unsure_threshold: float = 0.0
+    no_speech: str | None = None
     unlikeness: float | None = None
     embedding: np.ndarray | None = None
 
     @property
-    def emotion(self) -> str:
-        """The likeliest label."""
-        return next(iter(self.probabilities))
+    def emotion(self) -> str | None:
+        """The likeliest label; None where there is no speech."""
+        return next(iter(self.probabilities), None)
 
     @property
-    def sure(self) -> bool:
+    def probability(self) -> float | None:
+        """Of the likeliest label."""
+        return next(iter(self.probabilities.values()), None)
+
+    @property
+    def sure(self) -> bool | None:
         """Whether its probability reaches the model's threshold."""
-        return self.probabilities[self.emotion] >= self.unsure_threshold
+        return None if self.probability is None else self.probability >= self.unsure_threshold
+
+    @property
+    def answer(self) -> str:
+        """The likeliest label, or why there is none, as it is written down."""
+        return self.emotion or f"no speech ({self.no_speech})"
 
 
 def table(predictions: Sequence[Prediction], timeline: bool) -> str:
     """The predictions as lines of aligned text."""
     rows = [["file", *(["start", "end"] if timeline else []), "emotion", "probability", "then"]]
     for prediction in predictions:
-        (emotion, probability), *others = prediction.probabilities.items()
+        others = list(prediction.probabilities.items())[1:4]
         rows.append(
             [
                 printable(str(prediction.path)),
                 *([f"{prediction.start:.2f} s", f"{prediction.end:.2f} s"] if timeline else []),
-                emotion if prediction.sure else f"not sure ({emotion})",
-                f"{probability:.2f}",
-                ", ".join(f"{name} {value:.2f}" for name, value in others[:3]),
+                f"not sure ({prediction.emotion})" if prediction.sure is False else prediction.answer,
+                "" if prediction.probability is None else f"{prediction.probability:.2f}",
+                ", ".join(f"{name} {value:.2f}" for name, value in others),
             ]
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -73,8 +85,8 @@ def csv_header(labels: Sequence[str]) -> list[str]:
 def csv_row(prediction: Prediction, labels: Sequence[str]) -> list:
     """A prediction with one cell for every label."""
     of_label = prediction.probabilities
-    known = [prediction.path, prediction.start, prediction.end, prediction.emotion]
-    return [*known, of_label[prediction.emotion], prediction.sure, *(of_label[name] for name in labels)]
+    known = [prediction.path, prediction.start, prediction.end, prediction.answer]
+    return [*known, prediction.probability, prediction.sure, *(of_label.get(name) for name in labels)]
 
 
 def json_line(prediction: Prediction) -> str:
@@ -84,10 +96,10 @@ def json_line(prediction: Prediction) -> str:
             "path": str(prediction.path),
             "start": prediction.start,
             "end": prediction.end,
-            "emotion": prediction.emotion,
-            "probability": prediction.probabilities[prediction.emotion],
+            "emotion": prediction.answer,
+            "probability": prediction.probability,
             "sure": prediction.sure,
-            "probabilities": prediction.probabilities,
+            "probabilities": prediction.probabilities or None,
         }
     )
 
@@ -177,7 +189,7 @@ class Answers:
 
     def _print_table(self) -> None:
         if self._predictions:
-            print(table(self._predictions, self.timeline))
+            print(table(self._predictions, self.timeline), flush=True)
 
 
 def in_utf8(name: str) -> str:

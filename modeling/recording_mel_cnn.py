@@ -67,14 +67,10 @@ def read_recording(
     name = name or _name_of(source)
     with _opened(source, name, longest, remedy) as sound:
         waveform = np.empty(0, np.float32)
-        for piece in _resampled(sound.mono(), sound.sampling_rate, sampling_rate):
+        for piece in sound.pieces(sampling_rate):
             n_samples = len(waveform)
             waveform.resize(n_samples + len(piece), refcheck=False)  # in place: a long recording is not held twice
             waveform[n_samples:] = piece
-    if len(waveform) == 0:
-        raise ValueError(
-            f"{name} is empty: {sound.n_heard} samples at {sound.sampling_rate:,} Hz. Record it again or leave it out."
-        )
     return Recording(waveform, sound.sampling_rate, sound.is_cut_off)
 
 
@@ -87,7 +83,7 @@ def stream_recording(
 ) -> Iterator[np.ndarray]:
     """The samples of [`read_recording`] in pieces, for recordings that are too long to be held in memory."""
     with _opened(source, name or _name_of(source), longest, remedy) as sound:
-        yield from _resampled(sound.mono(), sound.sampling_rate, sampling_rate)
+        yield from sound.pieces(sampling_rate)
 
 
 @contextmanager
@@ -131,6 +127,17 @@ class _Checked:
     @property
     def is_cut_off(self) -> bool:
         return self.sound.is_cut_off or (self.sound.n_frames or 0) > self.n_heard
+
+    def pieces(self, sampling_rate: float) -> Iterator[np.ndarray]:
+        """The mean of the channels at another rate, of at least one sample in all."""
+        n_samples = 0
+        for piece in _resampled(self.mono(), self.sampling_rate, sampling_rate):
+            n_samples += len(piece)
+            yield piece
+        if n_samples == 0:
+            raise ValueError(
+                f"{self.name} is empty: {self.n_heard} samples at {self.sampling_rate:,} Hz. Record it again or leave it out."
+            )
 
     def mono(self) -> Iterator[np.ndarray]:
         """The mean of the channels, block by block."""

@@ -18,6 +18,11 @@ ONE_LINE, FEW_LINES = 8, 16  # bins of the mean spectrum: one sine in its window
 IN_ONE_LINE = 0.96  # share of the power; of the real clips' at most 0.83
 IN_FEW_LINES = 0.85  # ... 0.92, but at most 0.63 of those that are steady
 STEADY = 1.0  # dB, standard deviation of the level
+REMEDIES = {
+    "holds only silence": "Check the microphone, and speak closer to it.",
+    "is clipped throughout": "Turn the microphone down, and record it again.",
+    "holds only a steady tone": "Record a voice.",
+}
 
 
 def why_no_speech(waveform: np.ndarray, sampling_rate: float) -> str | None:
@@ -28,20 +33,26 @@ def why_no_speech(waveform: np.ndarray, sampling_rate: float) -> str | None:
         sampling_rate: Hz.
 
     Returns:
-        A sentence that says what it is and what to do, without a subject, such as "holds only silence: ..."; None where it
+        What it is and what to do, without a subject, such as "holds only silence. Check the microphone, ..."; None where it
         may be speech.
     """
+    fact = no_speech(waveform, sampling_rate)
+    return None if fact is None else f"{fact}. {REMEDIES[fact]}"
+
+
+def no_speech(waveform: np.ndarray, sampling_rate: float) -> str | None:
+    """As `why_no_speech`, but what it is alone: one of `REMEDIES`, for a stretch of a recording."""
     frames = _frames(waveform, round(LEVEL_FRAME * sampling_rate))
     frames = frames - frames.mean(axis=1, keepdims=True)  # an offset is no sound
     power = np.square(frames).mean(axis=1)
     if power.max() < 10 ** (SILENT / 10):
-        return "holds only silence. Check the microphone, and speak closer to it."
+        return "holds only silence"
     active = power > power.max() * 10 ** (-ACTIVE / 10)
     crest = np.abs(frames[active]).max(axis=1) / np.sqrt(power[active])
     if (crest < LOWEST_CREST).mean() >= CLIPPED:
-        return "is clipped throughout. Turn the microphone down, and record it again."
+        return "is clipped throughout"
     if _is_tone(waveform, sampling_rate):
-        return "holds only a steady tone. Record a voice."
+        return "holds only a steady tone"
     return None
 
 

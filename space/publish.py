@@ -15,7 +15,6 @@ published; a dry run lists it with the checkpoint of this repository.
 
 import argparse
 import shutil
-import tempfile
 from pathlib import Path
 
 from data_scripts.terminal import end_quietly_while_loading
@@ -35,6 +34,7 @@ from data_scripts.hub import (
     publish_folder,
     report_errors,
 )
+from data_scripts.staging import temporary_folder
 
 SPACE = Path(__file__).parent
 SPACE_FILES = ("README.md", "*.py", "requirements.txt", "model_id.txt", "examples/*", "*.css", "*.js", "LICENSE*")
@@ -64,11 +64,11 @@ def publish_space(folder: Path, repo_id: str, model: str, **options) -> str | No
     if card_metadata(folder).get("sdk") != "gradio":
         raise ValueError(f"{folder / 'README.md'} does not say `sdk: gradio` at its head, which a Space needs")
     pinned = _pinned(model, **options)
-    with tempfile.TemporaryDirectory() as staged:
+    with temporary_folder() as staged:
         shutil.copytree(folder, staged, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
         Path(staged, MODEL_ID).write_text(f"{pinned}\n")
         metadata_save(Path(staged, "README.md"), card_metadata(folder) | {"models": [pinned.partition("@")[0]]})
-        return publish_folder(Path(staged), repo_id, "space", allow=SPACE_FILES, ignore=WORK_FILES, **options)
+        return publish_folder(staged, repo_id, "space", allow=SPACE_FILES, ignore=WORK_FILES, **options)
 
 
 def publish_page(repo_id: str, model: str, **options) -> str | None:
@@ -76,7 +76,7 @@ def publish_page(repo_id: str, model: str, **options) -> str | None:
     from space.browser.assemble import assemble  # it brings along what the Gradio Space needs, torch among it
 
     name, _, commit = _pinned(model, **options).partition("@")
-    with tempfile.TemporaryDirectory() as staged:
+    with temporary_folder() as staged:
         checkpoint, published = SPACE.parent / "modeling" / "checkpoint", None
         if not options.get("dry_run"):
             checkpoint, published = Path(staged, "checkpoint"), (name, commit)

@@ -7,6 +7,9 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # two processes that each take all cores slow each other down tenfold
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import huggingface_hub.constants
 import pytest
 import transformers.dynamic_module_utils
@@ -16,7 +19,14 @@ from tests.loopback_hub import LoopbackHub
 from tests.miniature_corpora import write_corpora, write_more_corpora
 
 SLOW_FIXTURES = {"browser", "run_train", "server", "start", "studied", "release"}  # trainings, servers, whole releases
-SLOW_FILES = {"test_annotate.py", "test_assemble.py", "test_export.py", "test_interruption.py", "test_learning.py"}
+SLOW_FILES = {
+    "test_annotate.py",
+    "test_assemble.py",
+    "test_campaign.py",
+    "test_export.py",
+    "test_interruption.py",
+    "test_learning.py",
+}
 SLOW_FILES |= {"test_push.py", "test_study.py", "test_train.py"}
 
 

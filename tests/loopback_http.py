@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -85,9 +86,17 @@ class Request(BaseHTTPRequestHandler):
         """Silence: the tests read the log."""
 
 
+class Server(ThreadingHTTPServer):
+    """As its parent, but silent where a client was killed."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def serve(reply: Callable[[Request], None], log: list[str]) -> ThreadingHTTPServer:
     """A server on a free port of 127.0.0.1 that calls ``reply`` for each request and logs its method and path."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Request)
+    server = Server(("127.0.0.1", 0), Request)
     server.reply, server.log = reply, log
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     return server

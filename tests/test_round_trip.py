@@ -209,9 +209,9 @@ def test_fine_tuning_the_published_model_on_the_published_dataset_and_pushing_it
         assert {"model.safetensors", "config.json", "modeling_mel_cnn.py", "metrics.py"} <= set(push.files)
         assert not [path for path in push.files if path.endswith((".bin", ".pt", ".pth"))]
     trained = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
-    # The published card names its repository and dataset, which the folder's own cannot.
+    # The published card is the folder's own, but that its snippet loads the model from the Hub.
     local_card, card = trained.pop("README.md").decode(), pushes[-1].files["README.md"].decode()
-    assert "alice/trained" in card and "alice/trained" not in local_card
+    assert card == local_card.replace('model="."', 'model="alice/trained"') != local_card
     assert trained.items() <= pushes[-1].files.items()
     assert "checkpoint-2/model.safetensors" in pushes[-1].files
     (tmp_path / "down").mkdir()

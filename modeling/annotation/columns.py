@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from datasets import Audio, Features, List, Value
 
-from modeling.engine import Heard
+from modeling.listener import Heard
 
 FALLBACK_PREFIX = "predicted_"  # where the source has a column of that name already, such as the emotion of a corpus
 MEANINGS = {

@@ -1,17 +1,17 @@
 """Where the result goes: a folder, or a dataset on the Hub, in which files appear whole or not at all."""
 
-import tempfile
+import atexit
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from huggingface_hub import CommitOperationAdd, HfApi, HfFileSystem
-from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
+from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HTTPError
 
 from data_scripts.hub import check_access, create_repository, hub_errors
-from data_scripts.staging import whole_file
+from data_scripts.staging import temporary_folder, whole_file
 
 HUB = "hf://datasets/"
 COMMITS = 100  # of all processes in an hour: the Hub takes 128 to a repository
@@ -63,7 +63,9 @@ class HubDataset:
         self.url = create_repository(repo_id, "dataset", private=private, token=self.token)
         self.api, self.files = HfApi(token=self.token), HfFileSystem(token=self.token)
         self.waiting: list[CommitOperationAdd] = []
-        self.folder = tempfile.TemporaryDirectory(prefix="annotate-")
+        temporary = ExitStack()
+        self.folder = temporary.enter_context(temporary_folder())
+        atexit.register(temporary.close)
         self.interval, self.committed = 3600 / COMMITS * world_size, time.monotonic()
 
     def __str__(self) -> str:
@@ -76,13 +78,21 @@ class HubDataset:
             names = self.api.list_repo_files(self.repo_id, repo_type="dataset")
         return {name for name in names if not name.rpartition("/")[2].startswith(".")}
 
-    def open(self, name: str) -> BinaryIO:
-        return self.files.open(f"datasets/{self.repo_id}/{name}", "rb", block_size=2**18)
+    @contextmanager
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        try:
+            with self.files.open(f"datasets/{self.repo_id}/{name}", "rb", block_size=2**18) as file:
+                yield file
+        except (FileNotFoundError, EntryNotFoundError):
+            raise
+        except HTTPError:  # the network broke off, or the Hub refuses
+            with hub_errors(self.repo_id, self.token):
+                raise
 
     @contextmanager
     def writing(self, name: str, wait: float = 0.0) -> Iterator[Path]:
         """A path to write a file to, which goes to the Hub with the next commit; nobody has to wait for others there."""
-        path = Path(self.folder.name, name)
+        path = Path(self.folder, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield path

@@ -7,7 +7,7 @@ the number of processes nor on when one of them was killed.
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -130,7 +130,7 @@ class Progress:
     Args:
         parts: All parts of the source, in order.
         present: Shards that are there.
-        last: The last piece of each part whose end is known.
+        ends: The last shards of the parts whose end is known.
         rank, world_size: This process among all that annotate into the same output.
 
     Where there are at least as many parts as processes, each process takes whole parts, as
@@ -142,11 +142,12 @@ class Progress:
         self,
         parts: Sequence[tuple[str, int]],
         present: set[Shard],
-        last: dict[tuple[str, int], int],
+        ends: Iterable[Shard],
         rank: int,
         world_size: int,
     ):
-        self.parts, self.present, self.last = parts, present, last
+        self.parts, self.present = parts, present
+        self.last = {(shard.split, shard.part): shard.piece for shard in ends}
         self.rank, self.world_size = rank, world_size
         self.shared = len(parts) < world_size
         self.number = {part: number for number, part in enumerate(parts)}

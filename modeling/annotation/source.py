@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +18,18 @@ from datasets.packaged_modules.parquet.parquet import Parquet
 from datasets.table import table_cast
 from fsspec.core import has_magic, url_to_fs
 from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    HFValidationError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
 
 MOST_PARTS = 1_000  # of a split: what a listing, and a folder on the Hub, take well
 ROWS_AT_ONCE = 16
+SAMPLE = 4096  # bytes at both ends of a local file that tell it from another of its name and size
+PATHS = [Value(kind) for kind in ("string", "large_string", "binary", "large_binary")]  # or contents
 PARQUET_ROWS = 256  # not a whole row group, which may be large, or empty, at which `datasets` fails
 
 
@@ -60,14 +69,23 @@ class Source:
     def read(self, split: str, part: int, n_skipped: int, n_at_once: int = ROWS_AT_ONCE) -> Iterator[pa.Table]:
         """Rows of a part from one on, a few at a time."""
         rows = self.splits[split].shard(self.n_parts(split), part).with_format("arrow")
-        schema = self.splits[split].features.arrow_schema
+        schema = self._schema(split)
         # Samples of WebDataset have their columns in an order of their own each, by which `datasets` cannot join them.
         for table in (rows.skip(n_skipped) if n_skipped else rows).iter(n_at_once if self.in_tables else 1):
-            yield table_cast(table, schema)
+            yield table_cast(self._in_small_strings(table), schema)
 
     def empty(self) -> pa.Table:
         """No rows."""
-        return next(iter(self.splits.values())).features.arrow_schema.empty_table()
+        return self._schema(next(iter(self.splits))).empty_table()
+
+    def _schema(self, split: str) -> pa.Schema:
+        return Features({**self.splits[split].features, self.audio_column: Audio(decode=False)}).arrow_schema
+
+    def _in_small_strings(self, table: pa.Table) -> pa.Table:
+        """Paths of tables of text come as strings of more than 2 GiB, which `datasets` does not take for audio."""
+        index = table.schema.get_field_index(self.audio_column)
+        small = {pa.large_string(): pa.string(), pa.large_binary(): pa.binary()}.get(table.schema.field(index).type)
+        return table.set_column(index, self.audio_column, table[index].cast(small)) if small else table
 
 
 def open_source(
@@ -99,6 +117,15 @@ def open_source(
         raise ValueError(f"{name} is not on this disk, and the Hub is out of reach: {error}") from error
     except HFValidationError as error:
         raise ValueError(f"there is no file or folder {name}, and it is no name on the Hub either: {error}") from error
+    except RepositoryNotFoundError as error:
+        raise ValueError(
+            f"there is no file or folder {name}, and no dataset of that name on the Hub that you may read: check the spelling, "
+            "or log in by `hf auth login`"
+        ) from error
+    except RevisionNotFoundError as error:
+        raise ValueError(
+            f"{name} has no revision {revision}: give another --revision, or none for the newest"
+        ) from error
     except (HfHubHTTPError, OSError, ValueError, ImportError, datasets.exceptions.DatasetsError) as error:
         raise ValueError(f"{name} cannot be opened as a dataset: {' '.join(str(error).split())}") from error
     if unknown := [split for split in splits or [] if split not in streams]:
@@ -106,7 +133,8 @@ def open_source(
     chosen = {str(split): _typed(rows) for split, rows in streams.items() if not splits or split in splits}
     features = next(iter(chosen.values())).features
     audio_column = _audio_column(name, features, audio_column)
-    chosen = {split: rows.cast_column(audio_column, Audio(decode=False)) for split, rows in chosen.items()}
+    if isinstance(features[audio_column], Audio):
+        chosen = {split: rows.cast_column(audio_column, Audio(decode=False)) for split, rows in chosen.items()}
     files = {split: builder.config.data_files[split] for split in chosen}
     return Source(
         name=name,
@@ -132,9 +160,9 @@ def _builder(name: str, config: str | None, revision: str | None) -> tuple[datas
     if on_the_hub:
         repo_id = name.removeprefix("hf://datasets/")
         commit = HfApi().dataset_info(repo_id, revision=revision).sha
-        return load_dataset_builder(repo_id, config, revision=commit), commit
+        return _of_repository(repo_id, config, revision=commit), commit
     if name.startswith("hf://buckets/") or is_folder and not at_url:
-        return load_dataset_builder(name, config), None
+        return _of_repository(name, config), None
     if config:
         raise ValueError("only a folder or a name on the Hub has configurations: leave --config out")
     base = name if is_folder else ""
@@ -144,6 +172,17 @@ def _builder(name: str, config: str | None, revision: str | None) -> tuple[datas
     return load_dataset_builder(
         module, data_files={split: list(paths) for split, paths in files.items()}, **options
     ), None
+
+
+def _of_repository(name: str, config: str | None, **options) -> datasets.DatasetBuilder:
+    """A dataset with a card, which may have several configurations."""
+    try:
+        return load_dataset_builder(name, config, **options)
+    except ValueError as error:
+        if found := re.search(r"(?:available configs|Available): \[(.+?)\]", str(error)):
+            fact = f"it has no configuration {config}" if config else "it has several configurations"
+            raise ValueError(f"{fact}: choose by --config one of {found[1].replace(chr(39), '')}") from error
+        raise
 
 
 def _typed(rows: IterableDataset) -> IterableDataset:
@@ -165,7 +204,7 @@ def _audio_column(name: str, features: Features, wanted: str | None) -> str:
         raise ValueError(f"{name} {fact}: choose by --audio-column one of {', '.join(features)}")
     if wanted not in features:
         raise ValueError(f"{name} has no column {wanted}: choose by --audio-column one of {', '.join(features)}")
-    if wanted not in found and features[wanted] not in (Value("string"), Value("binary")):
+    if wanted not in found and features[wanted] not in PATHS:
         raise ValueError(
             f"the column {wanted} of {name} holds {features[wanted]}, not audio: choose another --audio-column"
         )
@@ -181,13 +220,21 @@ def _count(builder: datasets.DatasetBuilder, files: DataFilesDict) -> dict[str, 
 
 
 def _fingerprint(files: DataFilesDict) -> str:
-    """Names and sizes of local files, names and versions of others."""
+    """Names, sizes and both ends of local files, names and versions of others."""
     digest = hashlib.sha256()
     paths = [(split, path) for split, of_split in files.items() for path in of_split]
     local = [path for _, path in paths if "://" not in path]
     base = os.path.commonpath([os.path.dirname(path) for path in local]) if local else ""
     versions = [version for of_split in files.values() for version in of_split.origin_metadata]
     for (split, path), version in zip(paths, versions, strict=True):
-        known = (os.path.relpath(path, base), os.path.getsize(path)) if "://" not in path else (path, *version)
+        known = (os.path.relpath(path, base), *_ends(path)) if "://" not in path else (path, *version)
         digest.update(repr((split, known)).encode())
-    return f"{len(paths):,} files, fingerprint {digest.hexdigest()[:16]}"
+    return f"{len(paths):,} file{'s' * (len(paths) != 1)}, fingerprint {digest.hexdigest()[:16]}"
+
+
+def _ends(path: str) -> tuple[int, bytes, bytes]:
+    """Size, first and last bytes."""
+    with open(path, "rb") as file:
+        head, size = file.read(SAMPLE), file.seek(0, os.SEEK_END)
+        file.seek(max(size - SAMPLE, 0))
+        return size, head, file.read(SAMPLE)

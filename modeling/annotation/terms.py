@@ -46,7 +46,9 @@ def agree(output: Output, terms: dict) -> dict:
     Raises:
         ValueError: They differ; what was and what is are named. Or the output holds something else.
     """
-    if (text := read_text(output, FILE)) is not None:
+    names = output.names()  # looked at once, since another process may write the terms at any moment
+    if FILE in names:
+        text = read_text(output, FILE) or ""
         try:
             before = json.loads(text)
         except json.JSONDecodeError as error:
@@ -55,9 +57,9 @@ def agree(output: Output, terms: dict) -> dict:
             ) from error
         check_same(output, before, terms)
         return before
-    if foreign := sorted(output.names()):
+    if names:
         raise ValueError(
-            f"{output} holds something else than a result of this command ({foreign[0]}): choose another --output"
+            f"{output} holds something else than a result of this command ({min(names)}): choose another --output"
         )
     with output.writing(FILE, WAIT) as path:
         path.write_text(json.dumps(terms, indent=2) + "\n")

@@ -19,7 +19,8 @@ from modeling.annotation.columns import Columns, recordings, with_content
 from modeling.annotation.output import Output
 from modeling.annotation.shards import Account, Progress, Shard, ShardWriter
 from modeling.annotation.source import ROWS_AT_ONCE, Source
-from modeling.engine import Heard, Listener, listen
+from modeling.engine import listen
+from modeling.listener import Heard, Listener
 from modeling.training.sources import load_card
 
 CHUNK_ROWS = 128  # rows that a worker hears at once
@@ -77,10 +78,11 @@ def annotate(
     Returns:
         Whether all its shards are there.
     """
-    present, last = survey(output, source)
-    progress = Progress(source.parts(), present, last, rank, world_size)
+    present, ends = survey(output, source)
+    progress = Progress(source.parts(), present, ends, rank, world_size)
     failed = False
-    n_done = sum(1 for shard in present if progress.is_ours(shard)) * rows_per_shard
+    ours = filter(progress.is_ours, present)
+    n_done = sum(ends[shard].n_rows if shard in ends else rows_per_shard for shard in ours)
     total = math.ceil(sum(source.n_rows.values()) / world_size) if len(source.n_rows) == len(source.splits) else None
     bar = tqdm(total=total, initial=min(n_done, total or n_done), unit="row", smoothing=0.05, disable=rank > 0)
     results = listen(chunks(source, progress, columns, rows_per_shard), listener, n_workers)
@@ -102,8 +104,8 @@ def annotate(
     return not failed
 
 
-def survey(output: Output, source: Source) -> tuple[set[Shard], dict[tuple[str, int], int]]:
-    """The shards that are there, and the last piece of every part whose end is known."""
+def survey(output: Output, source: Source) -> tuple[set[Shard], dict[Shard, Account]]:
+    """The shards that are there, and those of them that are the last of their part, with their accounts."""
     parts = set(source.parts())
     present = {shard for name in output.names() if (shard := Shard.named(name))}
     present = {shard for shard in present if (shard.split, shard.part) in parts}
@@ -111,7 +113,7 @@ def survey(output: Output, source: Source) -> tuple[set[Shard], dict[tuple[str, 
     for shard in sorted(present):
         furthest[shard.split, shard.part] = shard
     accounts = _read_accounts(output, list(furthest.values()))
-    return present, {part: shard.piece for part, shard in furthest.items() if accounts[shard].last}
+    return present, {shard: account for shard, account in accounts.items() if account.last}
 
 
 def chunks(
@@ -190,8 +192,8 @@ def complete(
     output: Output, source: Source, columns: Columns, terms: dict, model_name: str
 ) -> dict[str, list[Account]] | None:
     """Writes the card where all shards are there; returns their accounts, or None where some are missing."""
-    present, last = survey(output, source)
-    if Progress(source.parts(), present, last, 0, 1).missing():
+    present, ends = survey(output, source)
+    if Progress(source.parts(), present, ends, 0, 1).missing():
         return None
     accounts = _read_accounts(output, sorted(present))
     by_split = {

@@ -65,6 +65,8 @@ def problem_of(checkpoint: Path) -> str | None:
     for name in (TRAINER_STATE_NAME, SAFE_WEIGHTS_NAME, OPTIMIZER_NAME, SCHEDULER_NAME):
         if not (checkpoint / name).is_file():
             return f"it lacks {name}"
+    if not any(checkpoint.glob("rng_state*.pth")):  # a run would go on without it, but come to another model
+        return "it lacks rng_state.pth"
     for path in sorted(checkpoint.iterdir()):
         try:
             _read(path)

@@ -111,8 +111,7 @@ def _test_text(test: dict | None) -> str:
 def _study_text(study: dict) -> str:
     if not study:
         return ""
-    recipe = study.get("recipe", "this checkpoint's recipe")
-    return f"### Other protocols, degraded sound\n\n{STUDY.format(recipe=recipe)}\n\n{report.study_tables(study)}\n\n"
+    return f"### Other protocols, degraded sound\n\n{STUDY}\n\n{report.study_tables(study)}\n\n"
 
 
 def _cost(training: dict | None) -> str:
@@ -184,7 +183,7 @@ TEST = """### Test speakers
 
 Nothing was chosen by them: neither recipe, nor temperature, nor threshold. Among the corpus's own labels."""
 
-STUDY = """A model was trained anew for each protocol, by {recipe} but for what the line names. Accuracy and UAR are among the
+STUDY = """A model was trained anew for each protocol, by this checkpoint's recipe but for what the line names. Accuracy and UAR are among the
 corpus's own labels. `by-file` shares voices between training and test, and shows what figures obtained that way are worth.
 `plain` is another network. The table of sounds is of this checkpoint, on the clips of the first table, degraded."""
 

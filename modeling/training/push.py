@@ -5,7 +5,6 @@ pickles. So `train.py` takes the pushing over: the options keep their names and 
 """
 
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer_utils import HubStrategy
 
 from data_scripts.hub import check_access, create_repository, publish_folder
-from data_scripts.staging import whole_folder
+from data_scripts.staging import temporary_folder, whole_folder
 from modeling.publish import MODEL_FILES, write_published_card
 
 PICKLES = ("*.pt", "*.pth", "*.bin", "*.pkl")
@@ -71,12 +70,12 @@ class PushToHub(TrainerCallback):
             return
         saved = Path(args.output_dir, f"checkpoint-{state.global_step}")
         self._keep(saved, state.global_step)
-        with tempfile.TemporaryDirectory() as staged:
+        with temporary_folder() as staged:
             work_files = shutil.ignore_patterns(*PICKLES, "trainer_state.json")
             shutil.copytree(saved, staged, ignore=work_files, dirs_exist_ok=True)
-            self.complete(Path(staged), state)
+            self.complete(staged, state)
             try:
-                self._push(Path(staged), report=lambda line: None)
+                self._push(staged, report=lambda line: None)
                 print(f"step {state.global_step}: pushed to {self.repo_id}")
             except ValueError as error:
                 print(f"step {state.global_step}: not pushed, training goes on: {error}")
@@ -91,12 +90,12 @@ class PushToHub(TrainerCallback):
         shutil.rmtree(self.saves, ignore_errors=True)
 
     def _push(self, model: Path, report: Callable[[str], None]) -> None:
-        with tempfile.TemporaryDirectory() as staged:
+        with temporary_folder() as staged:
             shutil.copytree(model, staged, ignore=shutil.ignore_patterns(*PICKLES), dirs_exist_ok=True)
             for kept in self.saves.glob("[0-9]*"):
                 shutil.copytree(kept, Path(staged, IN_REPOSITORY[self.strategy].format(step=kept.name)))
-            write_published_card(Path(staged), self.repo_id)
-            publish_folder(Path(staged), self.repo_id, "model", allow=MODEL_FILES, report=report, **self.where)
+            write_published_card(staged, self.repo_id)
+            publish_folder(staged, self.repo_id, "model", allow=MODEL_FILES, report=report, **self.where)
 
     def _keep(self, saved: Path, step: int) -> None:
         """Copies a save, but for its pickles, to where neither `Trainer` nor an interruption removes it."""

@@ -17,7 +17,7 @@ import sys
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
-from data_scripts.terminal import command, end_quietly_while_loading
+from data_scripts.terminal import command, end_quietly_while_loading, say_text
 
 if __name__ == "__main__":
     end_quietly_while_loading()
@@ -80,7 +80,7 @@ def main() -> None:
             run_test(arguments, data_arguments, rest)
         model = MelCNNForAudioClassification.from_pretrained(arguments.model_dir)
         conditions = study_robustness(model, data_arguments) if "robustness" in arguments.parts else None
-        collect(arguments, data_arguments, model.num_parameters(), conditions)
+        collect(arguments, data_arguments, rest, model.num_parameters(), conditions)
 
 
 def protocols(arguments: StudyArguments) -> list[str]:
@@ -136,14 +136,21 @@ def study_adaptation(folder: Path, corpus: str, data_arguments: DataArguments) -
 
 
 def collect(
-    arguments: StudyArguments, data_arguments: DataArguments, n_parameters: int, conditions: dict[str, dict] | None
+    arguments: StudyArguments,
+    data_arguments: DataArguments,
+    rest: list[str],
+    n_parameters: int,
+    conditions: dict[str, dict] | None,
 ) -> None:
     """Adds what was measured to the figures in the checkpoint's folder, renews its card, and prints them."""
     found = arguments.model_dir / "study.json"
     study = json.loads(found.read_text()) if found.is_file() else {"protocols": {}, "robustness": {}}
     for name in protocols(arguments):
         evaluation = json.loads((arguments.study_dir / name / "evaluation.json").read_text())
-        study["protocols"][name] = {"protocol": evaluation["protocol"], **brief(evaluation)}
+        of_run = ", ".join(
+            [evaluation["protocol"], *([" ".join(rest)] if rest else [])]
+        )  # what differs from the recipe
+        study["protocols"][name] = {"protocol": of_run, **brief(evaluation)}
         if name.startswith(WITHOUT):
             corpus = name.removeprefix(WITHOUT)
             study.setdefault("adaptation", {})[corpus] = study_adaptation(
@@ -164,7 +171,7 @@ def collect(
         (staging / found.name).write_text(json.dumps(study, indent=1) + "\n")
     evaluation = json.loads((arguments.model_dir / "evaluation.json").read_text())
     write_card(arguments.model_dir, evaluation, load_card(data_arguments.dataset_name), n_parameters)
-    print(f"\n{report.study_tables(study)}\n\nWritten to {arguments.model_dir}/.")
+    say_text(f"\n{report.study_tables(study)}\n\nWritten to {arguments.model_dir}/.")
 
 
 def _data_options(arguments: DataArguments) -> list[str]:

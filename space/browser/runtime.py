@@ -7,10 +7,9 @@ import hashlib
 import shutil
 import subprocess
 import tarfile
-import tempfile
 from pathlib import Path
 
-from data_scripts.staging import whole_folder
+from data_scripts.staging import temporary_folder, whole_folder
 from data_scripts.terminal import say_aside
 
 PACKAGE, VERSION = "onnxruntime-web", "1.30.0"
@@ -39,13 +38,13 @@ def _fetch(folder: Path) -> None:
             f"{PACKAGE} {VERSION} is fetched once, by npm, which is not here: on Debian, apt-get install npm"
         )
     say_aside(f"fetching {PACKAGE} {VERSION} (33 MB), once")
-    with tempfile.TemporaryDirectory() as downloads:
+    with temporary_folder() as downloads:
         command = [npm, "pack", f"{PACKAGE}@{VERSION}", "--pack-destination", downloads, "--loglevel", "error"]
         packed = subprocess.run(command, cwd=downloads, capture_output=True, text=True, check=False)
         if packed.returncode:
             reason = (packed.stderr.strip() or "it says nothing").splitlines()[0]
             raise ValueError(f"npm cannot fetch {PACKAGE} {VERSION}: {reason}")
-        (archive,) = Path(downloads).glob("*.tgz")
+        (archive,) = downloads.glob("*.tgz")
         with tarfile.open(archive) as package:
             for name, digest in FILES.items():
                 with package.extractfile(f"package/dist/{name}") as packed_file, (folder / name).open("wb") as file:

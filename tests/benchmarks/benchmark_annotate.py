@@ -1,8 +1,9 @@
 """Whole datasets: annotate beside the bare network on the same batches, with one worker and two, and beside `pipeline`; memory.
 
     uv run -m tests.benchmarks.benchmark_annotate
+    uv run -m tests.benchmarks.benchmark_annotate memory            # this alone, which a busy machine does not disturb
 
-The network is the checkpoint's. The bare network is given batches that are decoded and padded already; its time is the limit. Memory is the
+The network is the checkpoint's, or, for memory, a tiny one. The bare network is given batches that are decoded and padded already; its time is the limit. Memory is the
 most that the command and its workers hold together, over datasets that differ in their number of rows alone.
 """
 
@@ -29,7 +30,7 @@ from modeling.annotation.columns import Columns
 from modeling.annotation.output import Folder
 from modeling.annotation.source import open_source
 from modeling.annotation.work import annotate
-from modeling.engine import BATCH, Listener, _batches, computes_in_bfloat16
+from modeling.listener import BATCH, Listener, _batches, computes_in_bfloat16
 from modeling.loading import CHECKPOINT, load_model
 from tests.benchmarks.interleave import interleave, markdown
 from tests.modeling.tiny import save_checkpoint, voice
@@ -111,17 +112,17 @@ def speed(folder: Path) -> None:
 
 
 def memory(folder: Path) -> None:
-    """Prints the most that was held for each number of rows."""
+    """Prints the most that a command and its worker held for each number of rows, clips of 0.3 s."""
     save_checkpoint(folder / "model")
     print("| rows | most memory, MB |\n|---:|---:|")
     for n_rows in N_ROWS:
-        source = write_clips(folder / f"rows-{n_rows}", n_rows, 0.1)
-        options = [source, "--output", folder / f"out-{n_rows}", "--model", folder / "model", "--workers", 2]
+        source = write_clips(folder / f"rows-{n_rows}", n_rows, 0.3)
+        options = [source, "--output", folder / f"out-{n_rows}", "--model", folder / "model", "--workers", 1]
         command = [sys.executable, "-m", "modeling.annotate", *map(str, options)]
         process, most = subprocess.Popen(command, stderr=subprocess.DEVNULL), 0
         while process.poll() is None:
             most = max(most, held(process.pid))
-            time.sleep(0.2)
+            time.sleep(0.5)
         print(f"| {n_rows:,} | {most / 2**20:,.0f} |", flush=True)
 
 
@@ -137,8 +138,9 @@ def held(process: int) -> int:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         memory(Path(folder))
-        print()
-        speed(Path(folder))
+        if sys.argv[1:] != ["memory"]:
+            print()
+            speed(Path(folder))
 
 
 if __name__ == "__main__":

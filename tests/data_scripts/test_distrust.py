@@ -16,9 +16,7 @@ import pytest
 from data_scripts import crema_d, download
 from data_scripts.build import build
 from data_scripts.fetch import DiskError, DownloadError
-from data_scripts.source_files import SYNTHETIC_MARKER
 from data_scripts.staging import claim
-from tests.miniature_corpora import write_clip, write_corpora
 from tests.publishers import GITLAB, LFS, LISTING
 
 PROJECT = Path(__file__).parents[2]
@@ -206,29 +204,6 @@ def test_the_hashes_are_those_of_the_real_tables(real_corpora):
             assert file["known_hash"] == f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-@pytest.mark.parametrize("name", ["03-01-01-01-01-01-01.wav", "notes.txt"])
-def test_a_pipe_in_a_corpus_does_not_hang_the_build(tmp_path, name):
-    folder = write_corpora(tmp_path / "raw")["ravdess"]
-    (folder / name).unlink(missing_ok=True)
-    if name.endswith(".wav"):
-        (folder / "Actor_01" / name).unlink()
-    os.mkfifo(folder / name)
-    if name.endswith(".wav"):
-        with pytest.raises(ValueError, match="no file that can be read, but a pipe"):
-            build({"ravdess": folder}, tmp_path / "corpus", allow_partial=True, report=quiet)
-    else:
-        assert build({"ravdess": folder}, tmp_path / "corpus", allow_partial=True, report=quiet)
-
-
-def test_a_pipe_in_the_place_of_a_table_is_passed_over(tmp_path):
-    write_clip(tmp_path / "raw" / "1001_DFA_ANG_XX.wav")
-    (tmp_path / "raw" / SYNTHETIC_MARKER).touch()
-    os.mkfifo(tmp_path / "raw" / crema_d.DEMOGRAPHICS)
-    said = []
-    build({"crema_d": tmp_path / "raw"}, tmp_path / "corpus", report=said.append)
-    assert any("VideoDemographics.csv is not in" in line for line in said)
-
-
 # Two at once, and killed
 
 
@@ -255,6 +230,9 @@ def test_what_a_killed_run_left_beside_a_whole_corpus_is_cleared(publishers, tmp
     said = []
     download.download(["ravdess"], tmp_path, publishers.address, said.append)
     assert [path.name for path in tmp_path.iterdir()] == ["ravdess"] and "cleared" in said[-1]
+    (tmp_path / ".ravdess.lock").touch()  # the last that a run takes away
+    get(publishers, tmp_path, "ravdess")
+    assert [path.name for path in tmp_path.iterdir()] == ["ravdess"]
 
 
 def test_killed_at_random_moments_it_goes_on_and_leaves_nothing(publishers, published, tmp_path):

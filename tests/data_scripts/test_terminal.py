@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from data_scripts.terminal import command, say
+from data_scripts.terminal import command, say, say_text
 
 PROJECT = Path(__file__).parents[2]
 START = """
@@ -90,6 +91,11 @@ def test_an_end_cannot_steer_the_terminal(capsys):
     assert capsys.readouterr().out == "\\x1b]0;evil\n"
 
 
+def test_a_table_keeps_its_lines_and_cannot_steer_the_terminal(capsys):
+    say_text("label  recall\n\x1b]0;mine\x07  0.50")
+    assert capsys.readouterr().out == "label  recall\n\\x1b]0;mine\\x07  0.50\n"
+
+
 @pytest.fixture
 def interruptible():
     """As in a terminal: whoever starts the tests in the background lets them ignore Ctrl-C."""
@@ -103,3 +109,30 @@ def test_afterwards_signals_are_as_before(interruptible):
     with command():
         assert signal.getsignal(signal.SIGINT) is not before[0]
     assert (signal.getsignal(signal.SIGINT), sys.unraisablehook) == before
+
+
+FULL = "import sys; from data_scripts.terminal import command\nwith command(lambda: {kept}):\n    {work}\n"
+
+
+@pytest.mark.parametrize(
+    ("work", "kept", "line"),
+    [
+        ("print('table', flush=True)", "'two are kept'", "the disk is full .*; two are kept"),
+        (
+            "print('table', flush=True)",
+            "print('table', flush=True)",
+            "the disk is full .*; what is kept could not be pri",
+        ),
+        ("print('table'); raise ValueError('no such file')", "'nothing'", "error: no such file"),
+    ],
+)
+def test_an_output_that_takes_no_more_ends_in_one_line(work, kept, line):
+    """/dev/full takes no byte: the operating system itself answers that no space is left."""
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-c", FULL.format(work=work, kept=kept)]
+        pipes = {"stdout": full, "stderr": subprocess.PIPE, "text": True}
+        buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        ended = subprocess.run(command, cwd=PROJECT, env=buffered, **pipes, check=False)
+    assert ended.returncode == 1
+    (said,) = ended.stderr.splitlines()
+    assert re.search(line, said)

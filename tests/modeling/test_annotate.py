@@ -128,7 +128,7 @@ def test_any_number_of_processes_gives_the_same_bytes(source, model, result, tmp
     assert said.count("still missing") == world_size - 1 and said.count("is complete: 51 rows, 3 of them with") == 1
 
 
-def test_what_is_missing_is_made_and_nothing_else(source, model, result, tmp_path):
+def test_what_is_missing_is_made_and_nothing_else(source, model, result, tmp_path, capsys):
     output = shutil.copytree(result, tmp_path / "out")
     kept, *gone = sorted(output.glob("data/*.parquet"))
     before = kept.stat().st_mtime_ns
@@ -136,6 +136,7 @@ def test_what_is_missing_is_made_and_nothing_else(source, model, result, tmp_pat
         path.unlink()
     assert run(source, output, model, "--dtype", "float32", "--embeddings") == 0
     assert digests(output) == digests(result) and kept.stat().st_mtime_ns == before
+    assert "51/51" in capsys.readouterr().err  # the bar, which begins with what was there
 
 
 def test_killed_processes_lose_nothing(source, model, result, tmp_path):
@@ -250,7 +251,7 @@ def test_a_broken_file_does_not_stop_the_others(source, model, tmp_path, capsys)
 
 
 def test_a_worker_that_is_killed_is_said(source, model, tmp_path, monkeypatch):
-    monkeypatch.setattr("modeling.engine.read_recording", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr("modeling.listener.read_recording", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     said = run(source, tmp_path / "out", model)
     assert "a worker process was killed" in said and digests(tmp_path / "out") == {}
 

@@ -1,14 +1,23 @@
 """The engine: the same answers in the same order, wherever decoding and hearing happen."""
 
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
+import psutil
 import pytest
 import soundfile
 import torch
 
 from modeling import engine
-from modeling.engine import Listener, listen, n_processors
+from modeling.engine import listen, n_processors
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
+from modeling.listener import Listener
 from tests.modeling.tiny import tiny_model, voice
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +67,16 @@ def test_answers_are_the_same_wherever_they_are_made(chunks):
                 np.testing.assert_array_equal(one[3], other[3])
 
 
+def test_a_timeline_is_decoded_by_who_hears_it(chunks):
+    """Wherever the network computes: a recording of any length is not handed over."""
+    listener = Listener(tiny_model(), MelCNNFeatureExtractor(), window=0.1)
+    ((_, by_worker),) = listen(chunks[:1], listener, n_workers=1)
+    ((_, here),) = listen(chunks[:1], listener, n_workers=1, hear_in_workers=False)
+    for one, other in zip(by_worker, here, strict=True):
+        assert one.problem == other.problem
+        np.testing.assert_array_equal(one.probabilities, other.probabilities)
+
+
 def test_chunks_are_read_as_they_are_needed(chunks):
     read = []
 
@@ -71,27 +90,6 @@ def test_chunks_are_read_as_they_are_needed(chunks):
     assert len(read) <= 1 + engine.AHEAD + 1
 
 
-def test_a_timeline_is_that_of_the_model(chunks):
-    model = tiny_model()
-    listener = Listener(model, MelCNNFeatureExtractor(), window=0.2, hop=0.1)
-    ((_, (heard, *_)),) = listen([(None, [chunks[6][1][0]])], listener, n_workers=1)
-    spans, probabilities = model.timeline(soundfile.read(chunks[6][1][0], dtype="float32")[0], 0.2, 0.1)
-    np.testing.assert_allclose(heard.spans, spans)
-    np.testing.assert_allclose(heard.probabilities, probabilities, atol=1e-6)
-
-
-def test_what_bfloat16_leaves_open_is_heard_again(monkeypatch, chunks):
-    model, extractor = tiny_model(), MelCNNFeatureExtractor()
-    precise = Listener(model, extractor).hear([voice(0.5)])[0].probabilities
-    assert (
-        np.abs(Listener(model, extractor, dtype=torch.bfloat16).hear([voice(0.5)])[0].probabilities - precise).max()
-        < 0.02
-    )
-    monkeypatch.setattr(engine, "ROUNDING", 1.0)  # everything is open
-    again = Listener(model, extractor, dtype=torch.bfloat16).hear([voice(0.5)])[0].probabilities
-    np.testing.assert_array_equal(again, precise)
-
-
 def test_processes_of_a_launcher_share_the_cores(monkeypatch):
     monkeypatch.setattr(engine.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     assert n_processors() == 8
@@ -101,20 +99,27 @@ def test_processes_of_a_launcher_share_the_cores(monkeypatch):
     assert n_processors() == 1
 
 
-def test_how_unlike_a_clip_is_where_the_model_knows():
-    model, clip = tiny_model(), voice(0.5)
-    assert Listener(model, MelCNNFeatureExtractor()).hear([clip])[0].unlikeness is None
-    size = len(model.mel_cnn.unlikeness.mean)
-    model.mel_cnn.unlikeness.fit(torch.zeros(size), torch.eye(size))
-    expected = model(torch.from_numpy(clip)[None]).unlikeness.item()
-    assert Listener(model, MelCNNFeatureExtractor()).hear([clip])[0].unlikeness == pytest.approx(expected) != 0
-
-
-def test_a_problem_names_the_recording_and_never_shows_its_content(tmp_path):
-    path = tmp_path / "silent.wav"
-    soundfile.write(path, np.zeros(8_000), 16_000)
-    content = path.read_bytes()
-    sources = [str(path), content, {"bytes": content, "path": "a/b.wav"}, {"bytes": content, "path": None}]
-    found = list(Listener(None, MelCNNFeatureExtractor()).decode(sources))
-    names = [str(path), "the recording", "b.wav", "the recording"]
-    assert [problem.split(" holds only silence")[0] for problem in found] == names
+def test_workers_end_with_a_process_that_is_killed():
+    """Though nobody takes their answers, of which the pipe between them holds few."""
+    code = """
+import sys, time
+from modeling.engine import listen
+from modeling.listener import Listener
+from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
+from tests.modeling.tiny import tiny_model
+chunks = ((None, [{"bytes": b"", "path": 99 * "x"}] * 4_000) for _ in range(9))
+for _ in listen(chunks, Listener(tiny_model(), MelCNNFeatureExtractor()), n_workers=2):
+    print(flush=True)
+    time.sleep(99)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE)
+    process.stdout.readline()
+    time.sleep(1)  # they have more to say than is taken
+    workers = psutil.Process(process.pid).children()
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    _, alive = psutil.wait_procs(workers, timeout=60)
+    for worker in alive:
+        worker.kill()
+    assert len(workers) == 2 and not alive

@@ -54,7 +54,9 @@ def test_one_that_a_kill_cut_off_is_said_and_passed_over(run, name, share):
     assert len(said) == 1 and f"checkpoint-105 is passed over: {name} is damaged" in said[0]
 
 
-@pytest.mark.parametrize("name", ["trainer_state.json", "model.safetensors", "optimizer.pt", "scheduler.pt"])
+@pytest.mark.parametrize(
+    "name", ["trainer_state.json", "model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth"]
+)
 def test_one_that_lacks_a_file_is_passed_over(run, name):
     (run / "checkpoint-105" / name).unlink()
     assert problem_of(run / "checkpoint-105") == f"it lacks {name}"

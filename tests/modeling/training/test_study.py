@@ -43,7 +43,8 @@ def test_figures_reach_the_checkpoint_and_its_card(studied):
     folder, _, printed = studied
     study = json.loads((folder / "build/model/study.json").read_text())
     assert set(study["protocols"]) == {"by-file", "without-tess"}
-    assert "voices are shared" in study["protocols"]["by-file"]["protocol"]
+    by_file = study["protocols"]["by-file"]["protocol"]
+    assert "voices are shared" in by_file and "--num_train_epochs 1" in by_file  # which is not the recipe's
     assert "tess" in study["protocols"]["without-tess"] and "ravdess" not in study["protocols"]["without-tess"]
     assert list(study["robustness"]) == list(CONDITIONS)
     assert list(study["adaptation"]["tess"]) == ["0", "1", "5", "20", "100"]
