@@ -99,6 +99,7 @@ def test_processes_of_a_launcher_share_the_cores(monkeypatch):
     assert n_processors() == 1
 
 
+@pytest.mark.slow
 def test_workers_end_with_a_process_that_is_killed():
     """Though nobody takes their answers, of which the pipe between them holds few."""
     code = """

@@ -86,6 +86,7 @@ def test_a_timeline_of_a_damaged_or_empty_recording_is_a_problem():
     assert broken.probabilities is None
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_a_recording():
     """Three hours, of which the last second is speech: as a whole they would take 690 MB."""
     rate, model = 8_000, tiny_model()

@@ -73,6 +73,7 @@ def test_default_architecture_does_not_see_padding():
         torch.testing.assert_close(model(row[None, : mask.sum()]).logits[0], expected, atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_from_a_twentieth_of_a_second_to_ten_minutes():
     torch.manual_seed(0)
@@ -139,6 +140,7 @@ def test_double_precision(model):
     torch.testing.assert_close(model.double()(**inputs).logits.float(), expected, atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not shutil.which("g++") and not shutil.which("clang++") and "CI" not in os.environ,
     reason="torch.compile needs a C++ compiler",
@@ -150,6 +152,7 @@ def test_compiled_model_agrees():
         torch.testing.assert_close(compiled(**inputs).logits, model(**inputs).logits, atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_one_graph_without_a_break(model):
     """What strict export, and a compiler that is to see the whole model, both need."""
     inputs = batch(0.5, 1.0)

@@ -131,6 +131,7 @@ def test_damaged_files_are_heard_or_refused(monkeypatch):
     assert 0 < n_heard < n_trials
 
 
+@pytest.mark.slow
 def test_arrays_are_classified_where_soundfile_is_not_installed(tmp_path):
     """A checkpoint loads, and hears arrays; a file is refused with the names of the packages."""
     script = f"""

@@ -91,6 +91,7 @@ def test_impossible_lengths_are_refused(model, options):
         model.stream(**options)
 
 
+@pytest.mark.slow
 def test_it_travels_with_the_checkpoint(tmp_path):
     save_checkpoint(tmp_path / "model")
     code = """

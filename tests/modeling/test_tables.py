@@ -78,6 +78,7 @@ def test_escapes_do_not_reach_a_terminal():
     assert printable("mañana 日本 🙂.wav") == "mañana 日本 🙂.wav"
 
 
+@pytest.mark.slow
 def test_it_comes_with_the_checkpoint(tmp_path):
     script = (
         "import sys; from transformers import AutoModelForAudioClassification as Auto\n"
