@@ -11,13 +11,14 @@ programs (`gradio_client`, `curl`), and the same three are MCP tools.
 import os
 import signal
 import sys
-import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).absolute().parent  # not resolve(): in the Hub's cache the files are links to elsewhere
 sys.path.insert(0, str(HERE))
+from keeping import own_folder
+
 # A folder of our own, because the sweep deletes whatever it finds; Gradio reads the variable when it is imported.
-os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="mel-emotion-", dir=os.environ.get("GRADIO_TEMP_DIR"))
+os.environ["GRADIO_TEMP_DIR"] = str(own_folder(os.environ.get("GRADIO_TEMP_DIR")))
 
 import about
 import discretion
