@@ -27,7 +27,8 @@ SLOW_FILES = {
     "test_interruption.py",
     "test_learning.py",
 }
-SLOW_FILES |= {"test_auto_classes.py", "test_push.py", "test_staging_killed.py", "test_study.py", "test_train.py"}
+SLOW_FILES |= {"test_auto_classes.py", "test_push.py", "test_study.py", "test_train.py"}
+SLOW_FILES |= {"test_distrust.py", "test_interrupted_download.py", "test_locks.py", "test_staging_killed.py"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
