@@ -15,7 +15,6 @@ from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
 MOST_FILES = 50  # at once
 BATCH_SIZE = 16  # spans of a recording
-ADAPTATION_PIECE = 3.0  # seconds; a voice is told to the checkpoint in clips as long as its training's
 
 
 @dataclass(frozen=True)
@@ -104,8 +103,7 @@ class Listener:
     def adapted(self, waveform: np.ndarray) -> "Listener":
         """A listener that hears everything against some ordinary speech of one voice, `(n_samples,)`."""
         other = copy.copy(self)
-        pieces = np.array_split(waveform, max(round(len(waveform) / self.sampling_rate / ADAPTATION_PIECE), 1))
-        other.model = self.model.adapt(pieces).eval().to(memory_format=torch.channels_last)
+        other.model = self.model.adapt([waveform]).eval().to(memory_format=torch.channels_last)
         return other
 
     def read(self, path: str | None, longest: float = LONGEST_CLIP) -> np.ndarray:

@@ -23,11 +23,9 @@ from .layers_mel_cnn import (
     ResidualEncoder,
 )
 from .outputs_mel_cnn import MelCNNClassifierOutput, MelCNNModelOutput, classification_loss
-from .strangers_mel_cnn import Unlikeness, adapt_statistics
+from .strangers_mel_cnn import Unlikeness, pieces_of_speech, take_back_favour
 from .streaming_mel_cnn import MelCNNStream
 from .tables_mel_cnn import csv_bytes, printable
-
-ADAPTING_CLIPS = 30  # so many have as much of a say in the statistics of an adapted model as all the training data
 
 
 class MelCNNPreTrainedModel(PreTrainedModel):
@@ -199,21 +197,21 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
     def adapt(self, waveforms: Sequence[torch.Tensor | np.ndarray]) -> "MelCNNForAudioClassification":
         """Adapts a copy of the model to a voice or a place by some clips of it, without labels.
 
-        The statistics of all BatchNorm layers move towards those of the clips: half way for 30 clips, further for more.
-        It is saved and loaded like any other model.
+        In a strange voice or place, the model favours some labels whatever it hears. The bias of the adapted head takes that
+        back: half way for 5 clips, further for more. It is saved and loaded like any other model.
 
         Args:
-            waveforms: Mono waveforms at `config.sampling_rate`, `(n_samples,)` each; none leaves the model as it is.
+            waveforms: Mono waveforms at `config.sampling_rate`, `(n_samples,)` each; none leaves the model as it is. A long
+                one counts as a clip every 3 s, and what is no speech counts for nothing.
 
         Raises:
-            ValueError: A waveform has another shape, no sample, or samples that are not finite.
+            ValueError: A waveform has another shape, no sample, or samples that are not finite; or none of them is speech.
         """
         waveforms = [torch.as_tensor(waveform, dtype=torch.float32) for waveform in waveforms]
         check_clips(waveforms)
         adapted = copy.deepcopy(self)
         if waveforms:
-            share = len(waveforms) / (len(waveforms) + ADAPTING_CLIPS)
-            adapt_statistics(adapted.mel_cnn, waveforms, self.config.sampling_rate, share)
+            take_back_favour(adapted, pieces_of_speech(waveforms, self.config.sampling_rate))
         return adapted
 
     @torch.no_grad()

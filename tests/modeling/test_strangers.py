@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
-from modeling.strangers_mel_cnn import Unlikeness, adapt_statistics
+from modeling.strangers_mel_cnn import Unlikeness, pieces_of_speech
 from tests.modeling.tiny import batch, save_checkpoint, tiny_model, voice
 
 
@@ -70,17 +70,27 @@ def test_adapted_model_is_another_one_and_travels(tmp_path):
     torch.testing.assert_close(loaded(**inputs).logits, after)
 
 
-def test_adapting_brings_the_features_of_a_place_to_those_of_training():
+def test_adapting_takes_back_what_a_place_favours():
     model, place = tiny_model(), [muffled(waveform) for waveform in voices(40)]
-    adapt_statistics(model.mel_cnn, voices(40), 16_000, share=1.0)
+    with torch.no_grad():
+        model.classifier.bias[2] += 1.5
 
-    def shift(heard: MelCNNForAudioClassification) -> float:
-        known = torch.cat([model.mel_cnn(waveform[None]).pooler_output for waveform in voices(40)])
-        new = torch.cat([heard.mel_cnn(waveform[None]).pooler_output for waveform in place])
-        return (known.mean(0) - new.mean(0)).norm().item()
+    def spread(heard: MelCNNForAudioClassification) -> float:
+        """How unequal the labels' mean logits are over the place."""
+        return torch.cat([heard(waveform[None]).logits for waveform in place]).mean(0).std().item()
 
-    assert shift(model.adapt(place)) < 0.8 * shift(model)
-    assert shift(model.adapt(place)) < shift(model.adapt(place[:5])) < shift(model)
+    assert spread(model.adapt(place[:5])) == pytest.approx(0.5 * spread(model), rel=0.2)
+    assert spread(model.adapt(place)) < 0.2 * spread(model)
+
+
+def test_a_long_recording_counts_as_several_clips_and_silence_as_none():
+    speech, rate = torch.from_numpy(voice(9.0)), 16_000
+    assert [len(piece) / rate for piece in pieces_of_speech([speech, speech[: 2 * rate]], rate)] == [3.0, 3.0, 3.0, 2.0]
+    with_pause = torch.cat([speech[: 3 * rate], torch.zeros(6 * rate)])
+    assert len(pieces_of_speech([with_pause], rate)) == 1
+    assert len(pieces_of_speech([speech[:rate]] * 1_000, rate)) == 200
+    with pytest.raises(ValueError, match="None of 2 clips to adapt to is speech"):
+        tiny_model().adapt([torch.zeros(rate)] * 2)
 
 
 def test_nothing_to_adapt_to_changes_nothing():
