@@ -51,7 +51,7 @@ from transformers.utils.logging import disable_progress_bar
 from data_scripts.schema import SAMPLING_RATE
 from data_scripts.staging import whole_folder
 from data_scripts.synthesis import PROSODIES, Voice, speak, strayed
-from modeling.fourier import PowerByProducts
+from modeling.fourier import MelSpectrogramByProducts
 from modeling.loading import CHECKPOINT, load_model
 from modeling.quantize import Corpus, quantize
 
@@ -82,8 +82,8 @@ class Exported(nn.Module):
     def for_runtimes(self) -> "Exported":
         """The same, with a front end that runtimes compute fast."""
         exported = copy.deepcopy(self)
-        mel_spectrogram = exported.model.mel_cnn.log_mel.mel_spectrogram
-        mel_spectrogram.spectrogram = PowerByProducts(mel_spectrogram.spectrogram)
+        log_mel = exported.model.mel_cnn.log_mel
+        log_mel.mel_spectrogram = MelSpectrogramByProducts(log_mel.mel_spectrogram)
         return exported
 
     def forward(self, input_values: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, ...]:

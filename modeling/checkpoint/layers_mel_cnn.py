@@ -33,9 +33,9 @@ class LogMel(nn.Module):
             power = self.mel_spectrogram(waveform.float())
             frame_mask = None
             if attention_mask is not None:
-                n_real_frames = attention_mask.long().sum(-1) // self.config.hop_length + 1
-                frames = torch.arange(power.shape[-1], device=power.device)
-                frame_mask = (frames < n_real_frames[:, None])[:, None, :].to(power.dtype)
+                # A frame after the first is real where the sample before its centre is.
+                before_centres = attention_mask[:, None, self.config.hop_length - 1 :: self.config.hop_length]
+                frame_mask = F.pad(before_centres.to(power.dtype), (1, 0), value=1.0)
                 power = power * frame_mask
             log_mel = torch.log(power / level(power) + self.config.log_floor)
         spectrogram = (log_mel - self.config.log_mel_mean) / self.config.log_mel_std
