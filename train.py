@@ -53,7 +53,7 @@ from modeling.training.push import PushToHub
 from modeling.training.recipe import ModelArguments, RecipeArguments
 from modeling.training.sentence_head import SentenceHead, shared_sentences
 from modeling.training.sources import load_card
-from modeling.training.strangers import measure_unlikeness, use_clean_statistics
+from modeling.training.strangers import measure_unlikeness, note_uncommon_labels, use_clean_statistics
 from modeling.training.trainer import EmotionTrainer, collator, predict
 
 DEMO_RECIPE = {"num_train_epochs": 8, "output_dir": "build/demo-run"}
@@ -262,6 +262,7 @@ def train(
         order = list(trainer._get_train_sampler())
         use_clean_statistics(model, clips, order)
         measure_unlikeness(model, clips, order, validation)
+        note_uncommon_labels(model, clips)
         logits = predict(model, fold.validation, data_arguments, training_arguments)
         calibrate(model, logits, np.asarray(fold.validation[data_arguments.label_column_name]))
     history = trainer.state.log_history

@@ -30,24 +30,22 @@ def adapt_to(model, feature_extractor, folder: str | Path):
 
 
 def advice(unlikeness: Sequence[float | None], adapted: bool) -> str | None:
-    """A sentence for the user on how unlike the training data these files are; None if they are not.
+    """What the user should know of how unlike the training data these files are, and that adapting could help; None if nothing.
 
     Args:
         unlikeness: Of every file.
         adapted: Whether the model was adapted before it heard them.
     """
-    n_unlike = sum(value is not None and value > 1 for value in unlikeness)
-    if not n_unlike:
-        return None
-    if len(unlikeness) == 1:
-        fact = (
+    n_files, n_unlike = len(unlikeness), sum(value is not None and value > 1 for value in unlikeness)
+    sentences = []
+    if n_unlike and n_files == 1:
+        sentences.append(
             "This sounds unlike the recordings that the model learned from: its answer is less certain than it looks."
         )
-    else:
-        fact = (
-            f"{n_unlike} of {len(unlikeness)} files sound unlike the recordings that the model learned from: "
-            "answers on them are wrong more often."
+    elif n_unlike:
+        sentences.append(
+            f"{n_unlike} of {n_files} files sound unlike the recordings that the model learned from: answers on them are wrong more often."
         )
-    if adapted or n_unlike < ENOUGH_FILES:
-        return fact
-    return f"{fact} If they are of one voice or place, --adapt-to a folder of them could help."
+    if n_files >= ENOUGH_FILES and not adapted:
+        sentences.append("If these files are of one voice or place, --adapt-to a folder of them could help.")
+    return " ".join(sentences) or None

@@ -8,9 +8,14 @@ from transformers import PreTrainedConfig
 
 POSITIVE = (
     *("sampling_rate", "n_fft", "win_length", "hop_length", "n_mels", "log_floor", "log_mel_std"),
-    *("width", "hidden_size", "attention_size", "window_duration", "calibration_temperature"),
+    *("width", "hidden_size", "attention_size", "window_duration", "n_corpora", "calibration_temperature"),
 )
-UNCALIBRATED = {"calibration_temperature": 1.0, "unlike_temperature": 0.0, "unsure_threshold": 0.0}  # while it trains
+UNCALIBRATED = {  # while it trains
+    "calibration_temperature": 1.0,
+    "unlike_temperature": 0.0,
+    "unsure_threshold": 0.0,
+    "uncommon_labels": (),
+}
 
 
 @strict
@@ -37,8 +42,10 @@ class MelCNNConfig(PreTrainedConfig):
         window_duration: What the plain network hears: a clip is cropped or padded to this, seconds.
         dropout: Probability, before the head and, in the plain network, after every block too.
         calibration_temperature: Divides the logits, so that their softmax can be read as a probability.
+        n_corpora: Corpora that it was trained on, which `unlikeness` is measured from.
         unlike_temperature: How much more the logits of a clip are divided by that is unlike the training data: at an
-            unlikeness of 2 and above by `1 + unlike_temperature` times the temperature, at 1 and below by the temperature.
+            unlikeness of 1.25 and above by `1 + unlike_temperature` times the temperature, at 1 and below by the temperature.
+        uncommon_labels: Indices of labels that most of the corpora lack: adapting leaves them alone.
         unsure_threshold: Below this probability of the best label, a user interface says "not sure".
 
     Example:
@@ -66,6 +73,8 @@ class MelCNNConfig(PreTrainedConfig):
     attention_size: int = 64
     window_duration: float | int = 3.0
     dropout: float | int = 0.3
+    n_corpora: int = 1
+    uncommon_labels: list[int] | tuple[int, ...] = ()
     calibration_temperature: float | int = 1.0
     unlike_temperature: float | int = 0.0
     unsure_threshold: float | int = 0.0

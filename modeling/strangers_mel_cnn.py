@@ -2,51 +2,64 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import nn
 
 from .speech_mel_cnn import no_speech
 
+N_DIRECTIONS = 16  # of the last features; more see other corpora less well (EXPERIMENTS.md)
+CLEARLY_UNLIKE = 1.25  # unlikeness from which on a clip gets the whole `unlike_temperature`
 PIECE = 3.0  # seconds, as the clips that are trained on
 MOST_PIECES = 200  # more make no difference, and take their time
 HALF_WAY = 5  # pieces that adapt half way; chosen on corpora that were not trained on (EXPERIMENTS.md)
 
 
 class Unlikeness(nn.Module):
-    """How unlike the training data a clip sounds, by the statistics of its first features (Mahalanobis distance).
+    """How far a clip lies from the nearest of the corpora that were trained on (Mahalanobis distance within a corpus).
 
-    The mean and the standard deviation over time of every channel tell microphones, rooms and codecs apart. In units of
-    what 95 % of the clips of new voices in known studios stay below. Where `fit` was not called, it is 0.
+    It goes by mean and standard deviation over time of every channel: of the first features, which tell microphones, rooms and
+    codecs apart, and of the last ones along the directions in which clips of a corpus differ most. In units of what 95 % of
+    the clips of new voices in known studios stay below. Where `fit` was not called, it is 0.
 
     Args:
-        n_channels: Channels of the features.
+        n_first, n_last: Channels of the first and the last features.
+        n_corpora: That were trained on.
     """
 
-    def __init__(self, n_channels: int):
+    def __init__(self, n_first: int, n_last: int, n_corpora: int):
         super().__init__()
-        self.register_buffer("mean", torch.zeros(2 * n_channels))
-        self.register_buffer("whitening", torch.zeros(2 * n_channels, 2 * n_channels))
+        n_directions = min(N_DIRECTIONS, 2 * n_last)
+        n_statistics = 2 * n_first + n_directions
+        self.register_buffer("directions", torch.zeros(2 * n_last, n_directions))
+        self.register_buffer("whitening", torch.zeros(n_statistics, n_statistics))
+        self.register_buffer("centres", torch.zeros(n_corpora, n_statistics))
 
-    def forward(self, features: torch.Tensor, frame_mask: torch.Tensor | None) -> torch.Tensor:
-        """`(batch, n_channels, n_bands, n_frames)` with its mask `(batch, 1, 1, n_frames)` to `(batch,)`."""
-        deviation = self.statistics(features, frame_mask) - self.mean.float()
-        return (deviation @ self.whitening.float()).norm(dim=1)
+    def forward(self, stages: Sequence[tuple[torch.Tensor, torch.Tensor | None]]) -> torch.Tensor:
+        """Features of every stage, `(batch, n_channels, n_bands, n_frames)`, with masks `(batch, 1, 1, n_frames)`, to `(batch,)`."""
+        first, last = self.statistics(stages)
+        statistics = torch.cat([first, last @ self.directions.float()], dim=1)
+        whitened = statistics @ self.whitening.float()
+        return (whitened[:, None] - self.centres.float()).norm(dim=2).amin(1)
 
     @staticmethod
-    def statistics(features: torch.Tensor, frame_mask: torch.Tensor | None) -> torch.Tensor:
-        """Mean and standard deviation over real frames of every channel, `(batch, 2 * n_channels)`."""
-        frames = features.float().mean(2)
-        weights = torch.ones_like(frames[:, :1]) if frame_mask is None else frame_mask[:, 0].float()
-        weights = weights / weights.sum(-1, keepdim=True)
-        mean = (frames * weights).sum(-1, keepdim=True)
-        variance = ((frames - mean).square() * weights).sum(-1)
-        return torch.cat([mean.squeeze(-1), variance.clamp(min=0).sqrt()], dim=1)
+    def statistics(stages: Sequence[tuple[torch.Tensor, torch.Tensor | None]]) -> list[torch.Tensor]:
+        """Mean and deviation over real frames of every channel of the first and the last features, `(batch, 2 * n_channels)` each."""
+        return [_over_time(features.detach().float(), frame_mask) for features, frame_mask in (stages[0], stages[-1])]
 
-    def fit(self, mean: torch.Tensor, covariance: torch.Tensor, unit: float = 1.0) -> None:
-        """Sets the centre `(2 * n_channels,)`, the covariance around it, and the distance that counts as 1."""
-        values, vectors = torch.linalg.eigh(covariance.double())
-        self.mean.copy_(mean)
-        self.whitening.copy_(vectors / values.clamp(min=1e-10).sqrt() / unit)
+    def fit(self, directions: np.ndarray, whitening: np.ndarray, centres: np.ndarray) -> None:
+        """Sets the directions of the last features, what whitens the statistics, and the corpora's whitened centres."""
+        for name, values in {"directions": directions, "whitening": whitening, "centres": centres}.items():
+            setattr(self, name, torch.from_numpy(values).to(self.get_buffer(name)))
+
+
+def _over_time(features: torch.Tensor, frame_mask: torch.Tensor | None) -> torch.Tensor:
+    frames = features.mean(2)
+    weights = torch.ones_like(frames[:, :1]) if frame_mask is None else frame_mask[:, 0].float()
+    weights = weights / weights.sum(-1, keepdim=True)
+    mean = (frames * weights).sum(-1, keepdim=True)
+    variance = ((frames - mean).square() * weights).sum(-1)
+    return torch.cat([mean.squeeze(-1), variance.clamp(min=0).sqrt()], dim=1)
 
 
 def pieces_of_speech(waveforms: Sequence[torch.Tensor], sampling_rate: float) -> list[torch.Tensor]:
@@ -69,11 +82,16 @@ def pieces_of_speech(waveforms: Sequence[torch.Tensor], sampling_rate: float) ->
 
 @torch.no_grad()
 def take_back_favour(model: nn.Module, pieces: Sequence[torch.Tensor]) -> None:
-    """Lowers the bias of a classifier's head, in place, where its mean logit over some pieces of speech lies above the others'."""
+    """Lowers the bias of a classifier's head, in place, where its mean logit over some pieces of speech lies above the others'.
+
+    Labels that most corpora lack are left alone: a place that lacks them too would else get as many of them as of the others.
+    """
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
     embeddings = torch.cat([model.mel_cnn(piece[None].to(device), return_dict=True).pooler_output for piece in pieces])
     favour = model.classifier(embeddings).float().mean(0)
-    model.classifier.bias -= len(pieces) / (len(pieces) + HALF_WAY) * (favour - favour.mean())
+    common = [index for index in range(len(favour)) if index not in model.config.uncommon_labels]
+    share = len(pieces) / (len(pieces) + HALF_WAY)
+    model.classifier.bias[common] -= share * (favour[common] - favour[common].mean())
     model.train(was_training)

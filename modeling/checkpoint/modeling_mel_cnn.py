@@ -23,7 +23,7 @@ from .layers_mel_cnn import (
     ResidualEncoder,
 )
 from .outputs_mel_cnn import MelCNNClassifierOutput, MelCNNModelOutput, classification_loss
-from .strangers_mel_cnn import Unlikeness, pieces_of_speech, take_back_favour
+from .strangers_mel_cnn import CLEARLY_UNLIKE, Unlikeness, pieces_of_speech, take_back_favour
 from .streaming_mel_cnn import MelCNNStream
 from .tables_mel_cnn import csv_bytes, printable
 
@@ -53,8 +53,8 @@ class MelCNNPreTrainedModel(PreTrainedModel):
             if module.bias is not None:
                 init.zeros_(module.bias)
         elif isinstance(module, Unlikeness):
-            init.zeros_(module.mean)
-            init.zeros_(module.whitening)
+            for buffer in module.buffers():
+                init.zeros_(buffer)
         else:
             super()._init_weights(module)
 
@@ -69,7 +69,8 @@ class MelCNNModel(MelCNNPreTrainedModel):
             self.encoder, self.pooling = PlainEncoder(config), FlattenPooling(config)
         else:
             self.encoder, self.pooling = ResidualEncoder(config), AttentiveStatisticsPooling(config)
-        self.unlikeness = Unlikeness(config.width)
+        n_last = config.width * 2 ** (config.n_stages - 1)
+        self.unlikeness = Unlikeness(config.width, n_last, config.n_corpora)
         self.post_init()
 
     def forward(
@@ -105,7 +106,7 @@ class MelCNNModel(MelCNNPreTrainedModel):
             hidden_states=tuple(state for state, _ in hidden_states)
             if _or_config(output_hidden_states, self.config.output_hidden_states)
             else None,
-            unlikeness=self.unlikeness(hidden_states[0][0].detach(), hidden_states[0][1]),
+            unlikeness=self.unlikeness(hidden_states),
         )
         return outputs if _or_config(return_dict, self.config.return_dict) else outputs.to_tuple()
 
@@ -191,7 +192,7 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
 
     def _temperature(self, unlikeness: torch.Tensor) -> torch.Tensor:
         """What the logits of every clip are divided by, `(batch, 1)`: where a clip is unlike the training data, more."""
-        excess = (unlikeness - 1).clamp(0, 1)[:, None].to(self.dtype)
+        excess = ((unlikeness - 1) / (CLEARLY_UNLIKE - 1)).clamp(0, 1)[:, None].to(self.dtype)
         return self.config.calibration_temperature * (1 + self.config.unlike_temperature * excess)
 
     def adapt(self, waveforms: Sequence[torch.Tensor | np.ndarray]) -> "MelCNNForAudioClassification":

@@ -232,6 +232,7 @@ class Clips(torch.utils.data.Dataset):
         self.audio = Recordings(data, arguments)
         self.labels = list(data[arguments.label_column_name])
         self.speakers = column(data, arguments.speaker_column_name)
+        self.corpora = column(data, "corpus", "")
         self.sampling_rate, self.max_length, self.transform = sampling_rate, max_length, transform
         self.sentences = sentences
 

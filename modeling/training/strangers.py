@@ -1,5 +1,6 @@
 """After training: BatchNorm's statistics of clean clips, and what `unlikeness` is measured against."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
@@ -47,27 +48,53 @@ def measure_unlikeness(
 
     From then on the model is less sure of what is unlike.
     """
-    unlikeness = model.mel_cnn.unlikeness
-    known = _statistics(model, clips, islice(order, UNLIKENESS_CLIPS))
-    covariance = LedoitWolf().fit(known).covariance_
-    unlikeness.fit(torch.from_numpy(known.mean(0)), torch.from_numpy(covariance))
-    new = torch.from_numpy(_statistics(model, validation, range(len(validation))))
-    distances = (new - unlikeness.mean.cpu()) @ unlikeness.whitening.cpu()
-    unit = np.quantile(distances.norm(dim=1), SHARE_BELOW)
-    unlikeness.fit(torch.from_numpy(known.mean(0)), torch.from_numpy(covariance), unit=max(unit, 1e-6))
-    model.config.unlike_temperature = UNLIKE_TEMPERATURE
+    unlikeness, chosen = model.mel_cnn.unlikeness, list(islice(order, UNLIKENESS_CLIPS))
+    names, corpora = np.unique([clips.corpora[index] for index in chosen], return_inverse=True)
+    first, last = _statistics(model, clips, chosen)
+    axes = np.linalg.eigh(np.cov(_within(last, corpora).T))[1]  # the strongest one comes last
+    directions = axes[:, -unlikeness.directions.shape[1] :]
+    known = np.hstack([first, last @ directions])
+    variances, axes = np.linalg.eigh(LedoitWolf(assume_centered=True).fit(_within(known, corpora)).covariance_)
+    whitening = axes / np.sqrt(variances.clip(1e-10))
+    centres = np.stack([known[corpora == corpus].mean(0) for corpus in range(len(names))]) @ whitening
+    unlikeness.fit(directions, whitening, centres)
+    distances = _hear(model, validation, range(len(validation)))
+    unit = max(np.quantile(distances, SHARE_BELOW), 1e-6)
+    unlikeness.fit(directions, whitening / unit, centres / unit)
+    model.config.n_corpora, model.config.unlike_temperature = len(names), UNLIKE_TEMPERATURE
+
+
+def note_uncommon_labels(model: MelCNNForAudioClassification, clips: Clips) -> None:
+    """Tells the model which labels most of the corpora lack, so that it expects them no more often where it adapts."""
+    labels = defaultdict(set)
+    for corpus, label in zip(clips.corpora, clips.labels, strict=True):
+        labels[corpus].add(label)
+    n_corpora = Counter(label for found in labels.values() for label in found)
+    uncommon = [label for label in range(model.config.num_labels) if n_corpora[label] < len(labels) / 2]
+    model.config.uncommon_labels = uncommon
+
+
+def _within(statistics: np.ndarray, corpora: np.ndarray) -> np.ndarray:
+    """What is left of `(n_clips, n_statistics)` without the mean of each clip's corpus."""
+    means = np.stack([statistics[corpora == corpus].mean(0) for corpus in range(corpora.max() + 1)])
+    return statistics - means[corpora]
 
 
 @torch.no_grad()
-def _statistics(model: MelCNNForAudioClassification, clips: Clips, order: Iterable[int]) -> np.ndarray:
-    """What [`Unlikeness`] goes by, of every clip, `(n_clips, n_statistics)`."""
-    unlikeness, found = model.mel_cnn.unlikeness, []
-    hook = unlikeness.register_forward_pre_hook(lambda _, inputs: found.append(unlikeness.statistics(*inputs).cpu()))
+def _hear(model: MelCNNForAudioClassification, clips: Clips, order: Iterable[int]) -> np.ndarray:
+    """The unlikeness of clips, `(n_clips,)`."""
     model.eval()
-    for index in order:
-        model.mel_cnn(torch.from_numpy(clips[index]["input_values"])[None].to(model.device))
+    waveforms = (torch.from_numpy(clips[index]["input_values"])[None].to(model.device) for index in order)
+    return torch.cat([model.mel_cnn(waveform, return_dict=True).unlikeness for waveform in waveforms]).cpu().numpy()
+
+
+def _statistics(model: MelCNNForAudioClassification, clips: Clips, order: Iterable[int]) -> tuple[np.ndarray, ...]:
+    """What [`Unlikeness`] goes by, of first and last features of every clip, `(n_clips, n_statistics)` each."""
+    unlikeness, found = model.mel_cnn.unlikeness, []
+    hook = unlikeness.register_forward_pre_hook(lambda _, inputs: found.append(unlikeness.statistics(*inputs)))
+    _hear(model, clips, order)
     hook.remove()
-    return torch.cat(found).numpy()
+    return tuple(torch.cat(part).cpu().numpy() for part in zip(*found, strict=True))
 
 
 def _pieces(waveforms: Sequence[torch.Tensor], length: int) -> torch.Tensor:

@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pytest
 import soundfile
 import torch
@@ -10,7 +9,7 @@ import torch
 from modeling.adaptation import ENOUGH_FILES, adapt_to, advice
 from modeling.loading import load_model
 from modeling.predict import main
-from tests.modeling.tiny import save_checkpoint, voice
+from tests.modeling.tiny import make_all_unlike, save_checkpoint, voice
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +26,7 @@ def stranger(tmp_path_factory):
     """A model to which all recordings are unlike those that it learned from."""
     folder = tmp_path_factory.mktemp("model")
     model = save_checkpoint(folder)
-    unlikeness = model.mel_cnn.unlikeness
-    unlikeness.fit(torch.full_like(unlikeness.mean, 9.0), torch.eye(len(unlikeness.mean)))
+    make_all_unlike(model)
     model.save_pretrained(folder)
     return folder
 
@@ -67,11 +65,13 @@ def test_a_place_that_cannot_be_heard_is_named(stranger, tmp_path):
         ([0.5, None], False, None),
         ([1.5], False, "This sounds unlike the recordings that the model learned from"),
         ([1.5, 0.9, 2.0], False, "2 of 3 files sound unlike"),
-        (list(np.full(ENOUGH_FILES, 2.0)), False, "--adapt-to"),
+        ([2.0] * ENOUGH_FILES, False, "20 of 20 files sound unlike"),
+        ([0.5] * ENOUGH_FILES, False, "If these files are of one voice or place, --adapt-to"),
+        ([0.5] * ENOUGH_FILES, True, None),
     ],
 )
 def test_what_is_said_of_unlike_recordings(unlikeness, adapted, said):
     line = advice(unlikeness, adapted)
     assert line is None if said is None else said in line
-    assert ("--adapt-to" in (line or "")) == (said == "--adapt-to")
+    assert ("--adapt-to" in (line or "")) == (len(unlikeness) >= ENOUGH_FILES and not adapted)
     assert "--adapt-to" not in (advice(unlikeness, adapted=True) or "")

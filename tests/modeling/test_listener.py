@@ -11,7 +11,7 @@ import torch
 from modeling import listener
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
 from modeling.listener import Listener
-from tests.modeling.tiny import tiny_model, voice
+from tests.modeling.tiny import make_all_unlike, tiny_model, voice
 
 RATE = 16_000
 
@@ -38,8 +38,7 @@ def test_what_bfloat16_leaves_open_is_heard_again(monkeypatch):
 def test_how_unlike_a_clip_is_where_the_model_knows():
     model, clip = tiny_model(), voice(0.5)
     assert Listener(model, MelCNNFeatureExtractor()).hear([clip])[0].unlikeness is None
-    size = len(model.mel_cnn.unlikeness.mean)
-    model.mel_cnn.unlikeness.fit(torch.zeros(size), torch.eye(size))
+    make_all_unlike(model)
     expected = model(torch.from_numpy(clip)[None]).unlikeness.item()
     assert Listener(model, MelCNNFeatureExtractor()).hear([clip])[0].unlikeness == pytest.approx(expected) != 0
 

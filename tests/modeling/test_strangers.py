@@ -1,11 +1,12 @@
 """Recordings unlike the training data: how unlike they are, and what adapting to them does and leaves alone."""
 
+import numpy as np
 import pytest
 import torch
 
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.strangers_mel_cnn import Unlikeness, pieces_of_speech
-from tests.modeling.tiny import batch, save_checkpoint, tiny_model, voice
+from tests.modeling.tiny import batch, make_all_unlike, save_checkpoint, tiny_model, voice
 
 
 def voices(n_clips: int, gain: float = 1.0) -> list[torch.Tensor]:
@@ -17,27 +18,35 @@ def muffled(waveform: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.avg_pool1d(waveform[None], 15, 1, 7)[0]
 
 
-@pytest.fixture
-def features():
-    return torch.randn(300, 4, 5, 30, generator=torch.Generator().manual_seed(0))
+def stages(n_clips: int, n_frames: int = 30, shift: float = 0.0) -> list[tuple[torch.Tensor, None]]:
+    """Made-up first and last features."""
+    generator = torch.Generator().manual_seed(n_frames)
+    return [(torch.randn(n_clips, n, 5, n_frames, generator=generator) + shift, None) for n in (4, 8)]
 
 
-def test_unlikeness_is_a_distance_in_units_of_the_spread(features):
-    unlikeness = Unlikeness(4)
-    assert unlikeness(features, None).tolist() == [0.0] * 300
-    statistics = unlikeness.statistics(features, None)
-    unlikeness.fit(statistics.mean(0), statistics.T.cov())
-    near, far = unlikeness(features, None), unlikeness(3 * features + 1, None)
-    assert near.square().mean() == pytest.approx(8, rel=0.02)  # of eight statistics, each of variance 1
-    assert far.min() > near.max()
-    unlikeness.fit(statistics.mean(0), statistics.T.cov(), unit=2.0)
-    torch.testing.assert_close(unlikeness(features, None), near / 2)
+def test_unlikeness_is_the_distance_to_the_nearest_corpus():
+    unlikeness = Unlikeness(4, 8, 1)
+    assert unlikeness(stages(300)).tolist() == [0.0] * 300
+    directions = torch.eye(16)[:, 8:].numpy()  # the deviations of the last features
+    here, there = (
+        torch.cat([first, last[:, 8:]], dim=1)
+        for first, last in map(Unlikeness.statistics, (stages(300), stages(300, shift=9)))
+    )
+    centres = torch.stack([here.mean(0), there.mean(0)]).numpy()
+    unlikeness.fit(directions, np.eye(16, dtype=np.float32), centres)
+    near = (here - here.mean(0)).norm(dim=1)
+    torch.testing.assert_close(unlikeness(stages(300)), near)
+    assert unlikeness(stages(300, shift=2)).min() > near.max()
+    torch.testing.assert_close(unlikeness(stages(300, shift=9)), near)
+    unlikeness.fit(directions, np.eye(16) / 2, centres / 2)
+    torch.testing.assert_close(unlikeness(stages(300)), near / 2)
 
 
-def test_unlikeness_minds_real_frames_alone(features):
+def test_unlikeness_minds_real_frames_alone():
     mask = (torch.arange(30) < 20).float().expand(300, 1, 1, 30)
-    padded = Unlikeness.statistics(features * mask, mask)
-    torch.testing.assert_close(padded, Unlikeness.statistics(features[..., :20], None))
+    padded = [(features * mask, mask) for features, _ in stages(300)]
+    cut = [(features[..., :20], None) for features, _ in stages(300)]
+    torch.testing.assert_close(Unlikeness.statistics(padded), Unlikeness.statistics(cut))
 
 
 def test_output_has_unlikeness_and_embedding():
@@ -51,8 +60,7 @@ def test_answers_on_what_is_unlike_are_less_sure():
     model = tiny_model(unlike_temperature=1.0)
     inputs = batch(0.5)
     logits = model(**inputs).logits
-    n_statistics = len(model.mel_cnn.unlikeness.mean)
-    model.mel_cnn.unlikeness.fit(torch.full((n_statistics,), 100.0), torch.eye(n_statistics))
+    make_all_unlike(model)
     torch.testing.assert_close(model(**inputs).logits, logits / 2)
 
 
@@ -81,6 +89,14 @@ def test_adapting_takes_back_what_a_place_favours():
 
     assert spread(model.adapt(place[:5])) == pytest.approx(0.5 * spread(model), rel=0.2)
     assert spread(model.adapt(place)) < 0.2 * spread(model)
+
+
+def test_adapting_leaves_uncommon_labels_alone():
+    model = tiny_model(uncommon_labels=[1])
+    adapted = model.adapt(voices(5))
+    changed = (adapted.classifier.bias != model.classifier.bias).tolist()
+    assert changed == [True, False, True, True]
+    assert (adapted.classifier.bias - model.classifier.bias).sum().item() == pytest.approx(0, abs=1e-5)
 
 
 def test_a_long_recording_counts_as_several_clips_and_silence_as_none():

@@ -43,6 +43,14 @@ def save_checkpoint(folder, **options) -> MelCNNForAudioClassification:
     return model
 
 
+def make_all_unlike(model: MelCNNForAudioClassification) -> None:
+    """Whatever the model hears lies far from its training data from now on."""
+    unlikeness = model.mel_cnn.unlikeness
+    unlikeness.fit(
+        np.zeros(unlikeness.directions.shape), np.zeros(unlikeness.whitening.shape), np.ones(unlikeness.centres.shape)
+    )
+
+
 def voice(seconds: float, sampling_rate: int = 16_000, seed: int = 0) -> np.ndarray:
     """A vowel on a moving pitch in syllables, with some breath, float32 within full scale."""
     rng = np.random.default_rng(seed)

@@ -10,21 +10,35 @@ from datasets import ClassLabel, Dataset
 
 from modeling.training.calibration import UNLIKE_TEMPERATURE
 from modeling.training.data import Clips, DataArguments
-from modeling.training.strangers import measure_unlikeness, use_clean_statistics
+from modeling.training.strangers import measure_unlikeness, note_uncommon_labels, use_clean_statistics
 from tests.modeling.tiny import tiny_model, voice
 
 RATE = 16_000
 
 
-def clips(seeds: range, noise: float = 0.0) -> Clips:
+def clips(seeds: range, noise: float = 0.0, corpus: str = "here") -> Clips:
     rows = []
     for seed in seeds:
         hiss = noise * np.random.default_rng(seed).standard_normal(RATE // 2)
         file = io.BytesIO()
         soundfile.write(file, voice(0.5, seed=seed) + hiss, RATE, format="WAV", subtype="FLOAT")
-        rows.append({"audio": {"bytes": file.getvalue(), "path": f"{seed}.wav"}, "emotion": seed % 2})
+        rows.append({"audio": {"bytes": file.getvalue(), "path": f"{seed}.wav"}, "emotion": seed % 2, "corpus": corpus})
     data = Dataset.from_list(rows).cast_column("emotion", ClassLabel(names=["neutral", "happy"]))
     return Clips(data, DataArguments(dataset_name="made up"), RATE)
+
+
+class Joined:
+    """Clips of two corpora."""
+
+    def __init__(self, *parts: Clips):
+        self.clips = [clip for part in parts for clip in part]
+        self.corpora = [corpus for part in parts for corpus in part.corpora]
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> dict:
+        return self.clips[index]
 
 
 def unlikeness(model, heard: Clips) -> np.ndarray:
@@ -50,3 +64,20 @@ def test_most_new_voices_are_below_one_and_another_microphone_is_above():
     known = unlikeness(model, clips(range(40, 60)))
     assert np.mean(known < 1) == pytest.approx(0.95, abs=0.001)
     assert np.median(unlikeness(model, clips(range(60, 70), noise=0.1))) > 2
+
+
+def test_a_place_between_two_corpora_is_unlike_both():
+    """One distribution over both would take what lies between them for the most ordinary."""
+    model = tiny_model()
+    hushed, hissing, between = (clips(range(20), noise, corpus=str(noise)) for noise in (0.0, 0.5, 0.02))
+    both = Joined(hushed, hissing)
+    measure_unlikeness(model, both, range(40), both)
+    assert model.config.n_corpora == 2
+    assert np.median(unlikeness(model, between)) > 1
+
+
+def test_labels_that_most_corpora_lack_are_noted():
+    model, heard = tiny_model(), clips(range(6))
+    heard.corpora, heard.labels = [*"aabbcc"], [0, 1, 0, 1, 1, 3]
+    note_uncommon_labels(model, heard)
+    assert list(model.config.uncommon_labels) == [2, 3]
