@@ -15,6 +15,8 @@ from modeling.training.data import Clips, DataArguments, load
 
 N_CALIBRATION = 200  # clips
 MOST_LOST = 0.005  # accuracy, on validation clips
+# Eight bits hold neither the range of a power spectrum nor the small distances that `unlikeness` is about.
+EXACT = ("mel_cnn.log_mel.", "mel_cnn.encoder.stem.", "mel_cnn.encoder.stages.0.", "mel_cnn.unlikeness.")  # parts
 OUTPUTS = ("logits", "probabilities", "embedding", "unlikeness")  # what is left: pictures take the exact model
 
 
@@ -63,8 +65,7 @@ class _Calibration(CalibrationDataReader):
 def quantize(model: Path, output: Path, corpus: Corpus) -> dict:
     """Writes the quantised model, unless it loses more than `MOST_LOST`.
 
-    Static quantisation in QDQ form, with a scale for every channel. The front end and the first stage stay in single
-    precision: eight bits hold neither the range of a power spectrum nor the small distances that `unlikeness` is about.
+    Static quantisation in QDQ form, with a scale for every channel. The parts named in `EXACT` stay in single precision.
 
     Args:
         model: The exact model.
@@ -72,15 +73,14 @@ def quantize(model: Path, output: Path, corpus: Corpus) -> dict:
         corpus: Its training clips calibrate, its validation clips judge.
 
     Returns:
-        Accuracy of both on the validation clips, how often they agree, how far their probabilities differ, and whether the
-        file was kept.
+        What `judge` returns, and whether the file was kept.
     """
     exact = onnx.load(model)
     kept = [value.name for value in exact.graph.output if value.name in OUTPUTS]
     onnx.save(Extractor(exact).extract_model([value.name for value in exact.graph.input], kept), output)
     quant_pre_process(output, output, skip_symbolic_shape=True)  # weights that are reshaped become weights again
     prepared = onnx.load(output)
-    exempt = _makers(prepared, "unlikeness")
+    exempt = [node.name for node in prepared.graph.node if any(part in name for name in node.input for part in EXACT)]
     _products_as_convolutions(prepared, exempt)
     onnx.save(prepared, output)
     quantize_static(
@@ -106,16 +106,21 @@ def quantize(model: Path, output: Path, corpus: Corpus) -> dict:
 
 
 def judge(models: dict[str, Path], corpus: Corpus) -> dict:
-    """Accuracy of two models on the validation clips, and how far they agree."""
+    """Accuracy of two models on the validation clips, and how far they agree: on labels, probabilities, and what is unlike."""
     sessions = [onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]) for path in models.values()]
     labels = np.array(corpus.validation.labels)
-    clips = tqdm(corpus.validation_clips(), total=len(labels), unit="clip", desc="judge")
-    answers = np.array([[session.run(["probabilities"], inputs(clip))[0][0] for session in sessions] for clip in clips])
+    answers, unlike = [], []
+    for clip in tqdm(corpus.validation_clips(), total=len(labels), unit="clip", desc="judge"):
+        found = [session.run(["probabilities", "unlikeness"], inputs(clip)) for session in sessions]
+        answers.append([probabilities[0] for probabilities, _ in found])
+        unlike.append([unlikeness[0] > 1 for _, unlikeness in found])
+    answers, unlike = np.array(answers), np.array(unlike)
     heard = answers.argmax(-1)
     return {
         "n_clips": len(labels),
         "accuracy": dict(zip(models, (heard == labels[:, None]).mean(0).round(4).tolist(), strict=True)),
         "same_label": round(float((heard[:, 0] == heard[:, 1]).mean()), 4),
+        "same_unlike": round(float((unlike[:, 0] == unlike[:, 1]).mean()), 4),
         "largest_difference": round(float(np.abs(answers[:, 0] - answers[:, 1]).max()), 4),
     }
 
@@ -135,14 +140,3 @@ def _products_as_convolutions(model: onnx.ModelProto, exempt: list[str]) -> None
             weight.dims.append(1)
             node.input[:] = [node.input[1], weight.name]
     del model.graph.value_info[:]  # the shapes that were known; they are inferred anew
-
-
-def _makers(model: onnx.ModelProto, name: str) -> list[str]:
-    """The nodes that a value comes from, at any remove."""
-    makers = {made: node for node in model.graph.node for made in node.output}
-    waiting, found = [name], {}
-    while waiting:
-        if (node := makers.get(waiting.pop())) is not None and node.name not in found:
-            found[node.name] = node
-            waiting += node.input
-    return list(found)

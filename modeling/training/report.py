@@ -121,10 +121,12 @@ def strangers_table(runs: dict[str, dict]) -> str:
 def draw_adaptation(curves: dict[str, dict[str, float]]) -> plt.Figure:
     """UAR on corpora that were not trained on against the number of their clips that the model was adapted to."""
     figure, axes = plt.subplots(figsize=(6, 3.5))
+    numbers = list(next(iter(curves.values())))
     for corpus, curve in curves.items():
-        places = np.arange(len(curve))
-        axes.plot(places, list(curve.values()), marker="o", label=corpus)
-        axes.set_xticks(places, list(curve))
+        axes.plot(numbers, [curve[number] for number in numbers], marker="o", linewidth=1, label=corpus)
+    if len(curves) > 1:
+        mean = [float(np.mean([curve[number] for curve in curves.values()])) for number in numbers]
+        axes.plot(numbers, mean, color="black", linewidth=3, label="mean")
     axes.set(xlabel="unlabelled clips of the corpus that the model was adapted to", ylabel="UAR among its own labels")
     axes.set_ylim(0, 1)
     axes.grid(alpha=0.3)

@@ -147,10 +147,8 @@ def collect(
     study = json.loads(found.read_text()) if found.is_file() else {"protocols": {}, "robustness": {}}
     for name in protocols(arguments):
         evaluation = json.loads((arguments.study_dir / name / "evaluation.json").read_text())
-        of_run = ", ".join(
-            [evaluation["protocol"], *([" ".join(rest)] if rest else [])]
-        )  # what differs from the recipe
-        study["protocols"][name] = {"protocol": of_run, **brief(evaluation)}
+        recipe = f", {' '.join(rest)}" if rest else ""  # where it differs from the default one
+        study["protocols"][name] = {"protocol": evaluation["protocol"] + recipe, **brief(evaluation)}
         if name.startswith(WITHOUT):
             corpus = name.removeprefix(WITHOUT)
             study.setdefault("adaptation", {})[corpus] = study_adaptation(
