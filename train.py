@@ -259,7 +259,7 @@ def train(
     model = model.to(memory_format=torch.contiguous_format)
     if trainer.is_world_process_zero():
         clips, validation = (Clips(part, data_arguments, rate) for part in (fold.train, fold.validation))
-        order = list(trainer._get_train_sampler())
+        order = [draw.index for draw in trainer._get_train_sampler()]
         use_clean_statistics(model, clips, order)
         measure_unlikeness(model, clips, order, validation)
         note_uncommon_labels(model, clips)
