@@ -12,7 +12,7 @@ from torchaudio.functional import resample
 from transformers import pipeline
 
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
-from tests.modeling.tiny import EMOTIONS, save_checkpoint, voice
+from tests.modeling.tiny import EMOTIONS, voice
 
 needs_ffmpeg = pytest.mark.skipif(
     not shutil.which("ffmpeg") and "CI" not in os.environ, reason="the pipeline decodes files by FFmpeg's program"
@@ -20,26 +20,19 @@ needs_ffmpeg = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    save_checkpoint(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def classifier(folder):
-    return pipeline("audio-classification", model=str(folder), trust_remote_code=True)
+def classifier(checkpoint):
+    return pipeline("audio-classification", model=str(checkpoint), trust_remote_code=True)
 
 
 def by_label(rows: list[dict]) -> dict[str, float]:
     return {row["label"]: pytest.approx(row["score"], abs=1e-4) for row in rows}
 
 
-def test_array(classifier, folder):
+def test_array(classifier, checkpoint):
     waveform = voice(1.0)
     rows = classifier(waveform)
     assert [row["score"] for row in rows] == sorted((row["score"] for row in rows), reverse=True)
-    logits = MelCNNForAudioClassification.from_pretrained(folder)(torch.from_numpy(waveform)[None]).logits[0]
+    logits = MelCNNForAudioClassification.from_pretrained(checkpoint)(torch.from_numpy(waveform)[None]).logits[0]
     assert by_label(rows) == dict(zip(EMOTIONS, logits.softmax(-1).tolist(), strict=True))
     assert by_label(classifier(torch.from_numpy(waveform))) == {row["label"]: row["score"] for row in rows}
     assert by_label(classifier(waveform.astype(np.float64))) == {row["label"]: row["score"] for row in rows}
@@ -100,23 +93,23 @@ def test_file_name_and_bytes(classifier, tmp_path):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision(classifier, folder, dtype):
-    half = pipeline("audio-classification", model=str(folder), trust_remote_code=True, dtype=dtype)
+def test_half_precision(classifier, checkpoint, dtype):
+    half = pipeline("audio-classification", model=str(checkpoint), trust_remote_code=True, dtype=dtype)
     assert half.model.dtype == dtype
     for row in half(voice(1.0)):
         expected = next(other["score"] for other in classifier(voice(1.0)) if other["label"] == row["label"])
         assert row["score"] == pytest.approx(expected, abs=0.05)
 
 
-def test_new_labels_show(folder, tmp_path):
+def test_new_labels_show(checkpoint, tmp_path):
     names = {0: "bored", 1: "curious", 2: "tired"}
     tuned = MelCNNForAudioClassification.from_pretrained(
-        folder, num_labels=3, id2label=names, ignore_mismatched_sizes=True
+        checkpoint, num_labels=3, id2label=names, ignore_mismatched_sizes=True
     )
     tuned.save_pretrained(tmp_path)
-    shutil.copy(folder / "preprocessor_config.json", tmp_path)
+    shutil.copy(checkpoint / "preprocessor_config.json", tmp_path)
     for part in ("feature_extraction", "recording", "decoding", "speech"):
-        shutil.copy(folder / f"{part}_mel_cnn.py", tmp_path)
+        shutil.copy(checkpoint / f"{part}_mel_cnn.py", tmp_path)
     rows = pipeline("audio-classification", model=str(tmp_path), trust_remote_code=True)(voice(0.5))
     assert {row["label"] for row in rows} == set(names.values())
     assert sum(row["score"] for row in rows) == pytest.approx(1, abs=1e-4)
