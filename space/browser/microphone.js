@@ -6,6 +6,9 @@ const SENTENCES = {
   NotReadableError: "The microphone is in use by another program. Close that program, or open a file.",
 };
 
+const NO_OUTPUT = "The browser does not start its sound, for which Firefox needs a loudspeaker or headphones. Connect one and try again, or open a file.";
+const PATIENCE = 10_000; // milliseconds
+
 /**
  * Opens the microphone.
  * @param {(piece: Float32Array) => void} onPiece - called with every tenth of a second or so
@@ -27,10 +30,10 @@ export async function openMicrophone(onPiece) {
     const pieces = new AudioWorkletNode(context, "pieces", { numberOfOutputs: 0 });
     pieces.port.onmessage = (event) => onPiece(event.data);
     context.createMediaStreamSource(stream).connect(pieces);
-    await context.resume();
+    await start(context);
   } catch (error) {
     stream.getTracks().forEach((track) => track.stop());
-    await context.close();
+    context.close();
     throw error;
   }
   return {
@@ -40,6 +43,16 @@ export async function openMicrophone(onPiece) {
       await context.close();
     },
   };
+}
+
+/** Firefox starts no sound where nothing can play it, and does not say so either. */
+async function start(context) {
+  let patience;
+  const silence = new Promise((_, reject) => {
+    patience = setTimeout(() => reject(new Error(NO_OUTPUT)), PATIENCE);
+  });
+  await Promise.race([context.resume(), silence]);
+  clearTimeout(patience);
 }
 
 /** One waveform of many pieces. */
