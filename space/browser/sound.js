@@ -54,13 +54,10 @@ export function checkDuration(seconds, longest) {
   }
 }
 
-/** @throws {SoundError} It is silent, or holds samples that are not numbers. */
-export function checkSamples(waveform, rate) {
+/** @throws {SoundError} It holds samples that are not numbers. */
+export function checkSamples(waveform) {
   if (waveform.some((sample) => !Number.isFinite(sample))) {
     throw new SoundError("This file holds samples that are not numbers. Save it again as 16-bit audio.");
-  }
-  if (loudest(waveform, rate) < settings.silent_clip) {
-    throw new SoundError("I hear only silence in this clip. Check the microphone, and speak closer to it.");
   }
 }
 
@@ -76,6 +73,14 @@ export function loudness(waveform, rate) {
     levels[index] = 10 * Math.log10(energy / frame + 1e-12);
   }
   return levels;
+}
+
+export const sum = (values) => values.reduce((total, value) => total + value, 0);
+
+/** Standard deviation. */
+export function deviation(values) {
+  const mean = sum(values) / values.length;
+  return Math.sqrt(values.reduce((total, value) => total + (value - mean) ** 2, 0) / values.length);
 }
 
 /** What a share of the values lies below, between 0 and 1. */

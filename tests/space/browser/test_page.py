@@ -158,7 +158,7 @@ def test_what_cannot_be_heard_is_a_sentence(visit, clips):
         "broken.wav": "I cannot read this file as audio",
         "text.mp3": "I cannot read this file as audio",
         "short.wav": "at least 0.1 s is needed",
-        "silent.wav": "I hear only silence",
+        "silent.wav": "holds only silence",
         "endless.flac": "60 s is the most here",
     }.items():
         choose(page, clips["happy.wav"])
