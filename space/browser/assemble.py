@@ -21,6 +21,7 @@ import advice
 import following
 import hearing
 import live
+import sentences
 import sound
 import trust
 from checkpoint import Record
@@ -31,7 +32,7 @@ from modeling import speech_mel_cnn
 from space.browser.runtime import runtime_folder
 
 PAGE_FILES = ("index.html", "README.md", "*.css", "*.js")
-SHARED_FILES = ("page.css", "player.js", "examples/*.ogg")
+SHARED_FILES = ("page.css", "player.js", "microphone-worklet.js", "examples/*.ogg")
 MODEL_FILES = ("model.onnx", "model.json")  # of the checkpoint's folder onnx/
 PRIVACY = """<h2>What happens to a recording</h2>
 <p>It stays on your device. The network came with this page and runs in your browser, the page's own policy forbids the
@@ -106,6 +107,7 @@ def settings(description: dict, record: Record, examples: list[Path]) -> dict:
         "answers": [name for name in outputs if name in ("probabilities", "unlikeness")],
         "advice": _constants(advice),
         "speech": _constants(speech_mel_cnn),
+        "sentences": _constants(sentences),
         "shortest_judged": following.SHORTEST_JUDGED,
         "track_step": sound.TRACK_STEP,
         "pitch": {"lowest": sound.LOWEST_PITCH, "highest": sound.HIGHEST_PITCH, "most": sound.MOST_PITCHES},
@@ -139,6 +141,8 @@ def _fill(page: Path, description: dict, record: Record) -> None:
     html = page.read_text(encoding="utf-8")
     html = html.replace("<!-- introduction -->", about.INTRODUCTION)
     html = html.replace("<!-- examples -->", about.EXAMPLE_CREDIT)
+    for name, hint in sentences.HINTS.items():
+        html = html.replace(f"<!-- hint: {name} -->", hint)
     html = html.replace("<!-- about -->", about.page(checkpoint, [PRIVACY]))
     page.write_text(html, encoding="utf-8")
 

@@ -1,12 +1,10 @@
 // The microphone as pieces of sound, uncompressed.
 
-const SENTENCES = {
-  NotAllowedError: "The microphone is blocked. Allow it beside the page's address and try again, or open a file.",
-  NotFoundError: "No microphone was found. Connect one and try again, or open a file.",
-  NotReadableError: "The microphone is in use by another program. Close that program, or open a file.",
-};
+import { settings } from "./settings.js";
+import { filled } from "./sound.js";
 
-const NO_OUTPUT = "The browser does not start its sound, for which Firefox needs a loudspeaker or headphones. Connect one and try again, or open a file.";
+const sentences = settings.sentences.microphone;
+const NO_OUTPUT = "The browser does not start its sound, for which Firefox needs a loudspeaker or headphones. Connect one and try again, or choose a file.";
 const PATIENCE = 10_000; // milliseconds
 
 /**
@@ -16,13 +14,13 @@ const PATIENCE = 10_000; // milliseconds
  * @throws {Error} in a sentence for the visitor
  */
 export async function openMicrophone(onPiece) {
-  if (!navigator.mediaDevices) throw new Error("The browser gives the microphone only to pages on https:// or localhost. Opening a file works.");
+  if (!navigator.mediaDevices) throw new Error(sentences.insecure);
   let stream;
   try {
     // As it is: what makes a call pleasant takes away how something is said.
     stream = await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false } });
   } catch (error) {
-    throw new Error(SENTENCES[error.name] ?? `The microphone cannot be opened: ${error.message}.`);
+    throw new Error(sentences[error.name] ?? filled(sentences.other, error.message));
   }
   const context = new AudioContext();
   try {

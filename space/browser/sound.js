@@ -5,6 +5,9 @@ import { settings } from "./settings.js";
 const MOST_BYTES = 1e9;
 const FRAME = 0.025; // seconds
 
+/** A sentence with what stands at its {} in turn. */
+export const filled = (sentence, ...values) => values.reduce((text, value) => text.replace("{}", () => value), sentence);
+
 /** What is wrong with a sound, in a sentence for the visitor. */
 export class SoundError extends Error {}
 
@@ -45,7 +48,7 @@ function mono(sound) {
 /** @throws {SoundError} It is too short or too long. */
 export function checkDuration(seconds, longest) {
   if (seconds < settings.shortest_clip) {
-    throw new SoundError(`This clip lasts ${seconds.toFixed(2)} s; at least ${settings.shortest_clip} s is needed. Record a little more.`);
+    throw new SoundError(filled(settings.sentences.too_short, "This clip", seconds.toFixed(2), settings.shortest_clip));
   }
   if (seconds > longest) {
     const written = (value) => (value < 120 ? `${Math.round(value)} s` : `${(value / 60).toFixed(1)} minutes`);
