@@ -8,6 +8,7 @@ On the Hub, `model_id.txt` beside this file names the checkpoint. The endpoints 
 programs (`gradio_client`, `curl`), and the same three are MCP tools.
 """
 
+import json
 import os
 import signal
 import sys
@@ -29,9 +30,10 @@ import torch
 from checkpoint import model_id
 from gate import Gate
 from hearing import MOST_FILES, Listener, n_processors
-from page import HINTS, Page
+from page import Page
 from programs import MCP_PATH, Programs
 from sent import several
+from sentences import HINTS, MICROPHONE
 from starlette.middleware import Middleware
 from visitors import Visitors
 
@@ -133,8 +135,14 @@ def sound(label: str, name: str, sources: list[str] | None = None) -> gr.Audio:
 
 
 def script() -> str:
-    """What runs in the visitor's browser."""
-    return "() => {\n" + "\n".join(f"{{\n{(HERE / name).read_text()}\n}}" for name in SCRIPTS) + "\n}"
+    """What runs in the visitor's browser: the scripts, and as `settings` what they share with the static page's."""
+    settings = {
+        "sentences": {"microphone": MICROPHONE},
+        "live_window": live.LIVE_WINDOW,
+        "recorder": (HERE / "microphone-worklet.js").read_text(),
+    }
+    scripts = "\n".join(f"{{\n{(HERE / name).read_text()}\n}}" for name in SCRIPTS)
+    return f"() => {{\nconst settings = {json.dumps(settings)};\n{scripts}\n}}"
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ import * as drawing from "./drawing.js";
 import * as listener from "./listener.js";
 import { joined, openMicrophone } from "./microphone.js";
 import { settings } from "./settings.js";
-import { SoundError, checkDuration, decode, wav } from "./sound.js";
+import { SoundError, checkDuration, decode, filled, wav } from "./sound.js";
 import { csv } from "./table.js";
 
 const element = (selector) => document.querySelector(selector);
@@ -196,7 +196,7 @@ function recordingTab(panel) {
     const shown = await result.show(async (write) => {
       const seconds = chosen.sound.waveform.length / chosen.sound.rate;
       if (seconds / step > settings.most_windows) {
-        throw new SoundError(`A step of ${step} s makes ${Math.round(seconds / step)} windows of this recording; ${settings.most_windows} is the most. Choose a longer step.`);
+        throw new SoundError(filled(settings.sentences.too_many_windows, step, Math.round(seconds / step), settings.most_windows));
       }
       followed = await listener.follow({ ...chosen.sound, window, step }, (share) => write(drawing.progress(share)));
       return followed && drawing.recording(followed, result.addressOf(chosen.file));
@@ -229,7 +229,7 @@ function batchTab(panel) {
     const rows = [];
     const shown = await result.show(async (write) => {
       if (files.length > settings.most_files) {
-        throw new SoundError(`These are ${files.length} files; ${settings.most_files} is the most at once. Choose fewer.`);
+        throw new SoundError(filled(settings.sentences.too_many_files, files.length, settings.most_files));
       }
       for (const file of files) {
         rows.push(await hearFile(file));

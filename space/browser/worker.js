@@ -5,6 +5,7 @@ import { resample } from "./resample.js";
 import { aboutSound, noVoice } from "./advice.js";
 import { settings } from "./settings.js";
 import { SoundError, checkSamples, loudest, loudness } from "./sound.js";
+import { whyNoSpeech } from "./speech.js";
 
 ort.env.wasm.numThreads = 1; // more would need headers that plain file servers do not send
 ort.env.wasm.wasmPaths = { wasm: new URL("./runtime/ort-wasm-simd-threaded.wasm", import.meta.url).href };
@@ -63,8 +64,7 @@ const jobs = {
   async follow({ waveform, rate, window, step }, id) {
     const session = await ready;
     const sampling_rate = settings.sampling_rate;
-    const recording = resample(waveform, rate, sampling_rate);
-    checkSamples(recording, sampling_rate);
+    const recording = speechAt(waveform, rate);
     const length = Math.min(Math.round(window * sampling_rate), recording.length);
     const hop = Math.round(step * sampling_rate);
     const windows = Math.ceil(Math.max(recording.length - length, 0) / hop) + 1;
@@ -94,11 +94,21 @@ const jobs = {
 
 /** A clip at the network's rate; an error in a sentence where nobody speaks. */
 function voiceAt(waveform, rate) {
-  const heard = resample(waveform, rate, settings.sampling_rate);
-  checkSamples(heard, settings.sampling_rate);
-  const problem = noVoice(heard, settings.sampling_rate);
-  if (problem) throw new SoundError(`This clip ${problem}`);
+  const heard = speechAt(waveform, rate);
+  refuse(noVoice(heard, settings.sampling_rate));
   return heard;
+}
+
+/** A sound at the network's rate; an error in a sentence where it can be no speech. */
+function speechAt(waveform, rate) {
+  const heard = resample(waveform, rate, settings.sampling_rate);
+  checkSamples(heard);
+  refuse(whyNoSpeech(heard, settings.sampling_rate));
+  return heard;
+}
+
+function refuse(problem) {
+  if (problem) throw new SoundError(`This clip ${problem}`);
 }
 
 /** Of a window; a short one is not judged. */
@@ -108,7 +118,7 @@ const holdsNoVoice = (piece) =>
 function answer({ probabilities, unlikeness }, waveform) {
   const unlike = unlikeness?.data[0];
   const advice = aboutSound(waveform, settings.sampling_rate);
-  if (unlike > 1) advice.push(settings.unlike);
+  if (unlike > 1) advice.push(settings.advice.unlike);
   return { probabilities: [...probabilities.data], unlikeness: unlike, advice };
 }
 
