@@ -33,7 +33,7 @@ from hearing import MOST_FILES, Listener, n_processors
 from page import Page
 from programs import MCP_PATH, Programs
 from sent import several
-from sentences import HINTS, MICROPHONE
+from sentences import HINTS, MICROPHONE, VOICE
 from starlette.middleware import Middleware
 from visitors import Visitors
 
@@ -70,10 +70,10 @@ def build(page: Page, programs: Programs) -> gr.Blocks:
     with gr.Blocks(title="Speech emotion", analytics_enabled=False) as demo:
         gr.HTML(about.INTRODUCTION)
         if page.listener.can_adapt:
-            with gr.Accordion("Your voice first", open=False):
-                voice = sound("Ten seconds of your ordinary voice", "voice")
+            with gr.Accordion(VOICE["title"], open=False):
+                voice = sound(VOICE["label"], "voice")
                 voice_answer = gr.HTML(pictures.hint(HINTS["voice"]), elem_id="voice-answer")
-                forget = gr.Button("Forget my voice")
+                forget = gr.Button(VOICE["forget"])
             voice.change(page.hear_voice, voice, voice_answer, **shown)
             forget.click(None, outputs=voice, js="() => null", api_visibility="private")
         with gr.Tab("Clip"), gr.Row():

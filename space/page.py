@@ -74,8 +74,8 @@ class Page:
     @in_sentences
     def hear_voice(self, path: str | None, request: gr.Request) -> str:
         """Takes in a visitor's ordinary speech, against which everything is heard from then on; without it, forgets it."""
+        self.voices.forget(request.session_hash)  # also where there is something wrong with the new one
         if not path:
-            self.voices.forget(request.session_hash)
             return pictures.hint(HINTS["voice"])
         self.visitors.remember(request.session_hash, path)
         seconds = self.voices.tell(request.session_hash, self.listener.read(path))

@@ -15,6 +15,14 @@ MICROPHONE = {  # by the name of the browser's error
     "other": "The microphone cannot be opened: {}.",
     "insecure": "The browser gives the microphone only to pages on https:// or localhost. Choosing a file works.",
 }
+VOICE = {
+    "title": "Your voice first",
+    "label": "Ten seconds of your ordinary voice",
+    "forget": "Forget my voice",
+    "told": 'I have heard {} s of your voice. Until you leave the page or press "Forget my voice", every answer is given '
+    "against it. It is stored nowhere.",
+    "too_short": "This lasts {} s. Speak for {} s or more, as you ordinarily do.",
+}
 TOO_SHORT = "{} lasts {} s; at least {} s is needed. Record a little more."
 TOO_MANY_FILES = "These are {} files; {} is the most at once. Choose fewer."
 TOO_MANY_WINDOWS = "A step of {} s makes {} windows of this recording; {} is the most. Choose a longer step."

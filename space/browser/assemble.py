@@ -1,7 +1,7 @@
 """Puts the static page together: its own files, a checkpoint's ONNX, the runtime, and what it shares with the Gradio Space.
 
 Nothing is compiled or bundled. Looks and words that both pages show are the Gradio Space's (page.css, player.js, colours,
-limits, the tab About), and what is said of the checkpoint comes from the checkpoint's own files.
+limits, sentences, the tab About), and what is said of the checkpoint comes from the checkpoint's own files.
 """
 
 import hashlib
@@ -24,6 +24,7 @@ import live
 import sentences
 import sound
 import trust
+import visitors
 from checkpoint import Record
 from drawing import COLOURS, INK
 
@@ -103,11 +104,14 @@ def settings(description: dict, record: Record, examples: list[Path]) -> dict:
         "labels": description["labels"],
         "sampling_rate": description["sampling_rate"],
         "unsure_threshold": description["unsure_threshold"],
+        "calibration_temperature": description["calibration_temperature"],
         "outputs": outputs,
         "answers": [name for name in outputs if name in ("probabilities", "unlikeness")],
         "advice": _constants(advice),
         "speech": _constants(speech_mel_cnn),
         "sentences": _constants(sentences),
+        "adapting": _adapting(description),
+        "shortest_voice": round(visitors.SHORTEST_VOICE),
         "shortest_judged": following.SHORTEST_JUDGED,
         "track_step": sound.TRACK_STEP,
         "pitch": {"lowest": sound.LOWEST_PITCH, "highest": sound.HIGHEST_PITCH, "most": sound.MOST_PITCHES},
@@ -135,6 +139,12 @@ def _constants(module: ModuleType) -> dict:
     return {name.lower(): value for name, value in vars(module).items() if name.isupper()}
 
 
+def _adapting(description: dict) -> dict | None:
+    """How the network is adapted to a voice; None where it was exported before that could be done."""
+    how = description.get("adapting")
+    return how and {name: value for name, value in how.items() if name != "meaning"}
+
+
 def _fill(page: Path, description: dict, record: Record) -> None:
     """Writes what both pages say into the places that the page leaves for it."""
     checkpoint = SimpleNamespace(labels=description["labels"], n_parameters=description["n_parameters"], record=record)
@@ -143,6 +153,8 @@ def _fill(page: Path, description: dict, record: Record) -> None:
     html = html.replace("<!-- examples -->", about.EXAMPLE_CREDIT)
     for name, hint in sentences.HINTS.items():
         html = html.replace(f"<!-- hint: {name} -->", hint)
+    for name in ("title", "label", "forget"):
+        html = html.replace(f"<!-- voice: {name} -->", sentences.VOICE[name])
     html = html.replace("<!-- about -->", about.page(checkpoint, [PRIVACY]))
     page.write_text(html, encoding="utf-8")
 
