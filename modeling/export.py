@@ -10,6 +10,9 @@ from PyTorch's, and how many validation clips each of the two gets right. The qu
 and left out where it loses more than half a point on validation clips, or where there is no dataset (build/corpus, unless
 another one is named). An exported model that strays by more than 1e-4 is an error, and nothing is written.
 
+`model.onnx` can be adapted to a voice or a place as `model.adapt` does it: `adapting` in model.json says how, and where in
+the file the numbers lie that change.
+
 Neither torch nor this repository is needed to run it, only onnxruntime and soundfile:
 
     import json
@@ -51,14 +54,17 @@ from transformers.utils.logging import disable_progress_bar
 from data_scripts.schema import SAMPLING_RATE
 from data_scripts.staging import whole_folder
 from data_scripts.synthesis import PROSODIES, Voice, speak, strayed
+from modeling.configuration_mel_cnn import MelCNNConfig
 from modeling.fourier import MelSpectrogramByProducts
 from modeling.loading import CHECKPOINT, load_model
 from modeling.quantize import Corpus, quantize
+from modeling.strangers_mel_cnn import CLEARLY_UNLIKE, HALF_WAY, PIECE
 
 CORPUS = Path("build/corpus")  # where data_scripts.build leaves it
 SHORTEST = 0.05  # seconds
 TOLERANCE = 1e-4  # of a probability
 OPSET = 20
+BIAS = "model.classifier.bias"  # the initializer that adapting changes
 MEANING = {
     "input_values": "mono waveforms at sampling_rate, full scale at 1.0, padded on the right (batch, n_samples)",
     "attention_mask": "1 on real samples, 0 on padding (batch, n_samples)",
@@ -69,6 +75,13 @@ MEANING = {
     "spectrogram": "normalised log-mel spectrogram, low to high (batch, n_mels, n_frames)",
     "evidence": "what spoke for the likeliest label, 0 to 1 (batch, n_mels, n_frames)",
 }
+ADAPTING = (
+    "to a voice or a place: cut its speech into pieces of about piece_duration seconds and run each alone; undo the "
+    "calibration of their logits, that is multiply by calibration_temperature * (1 + unlike_temperature * "
+    "min(max((unlikeness - 1) / (clearly_unlike - 1), 0), 1)); take the mean over the pieces, and from those of "
+    "common_labels subtract their mean; subtract n_pieces / (n_pieces + half_way) of that from the biases of common_labels, "
+    "which are among those of all labels in model.onnx, little-endian float32 from the byte bias_offset on"
+)
 
 
 class Exported(nn.Module):
@@ -122,6 +135,7 @@ def export(model: nn.Module, output: Path, corpus: Corpus | None = None) -> dict
     clips = list(corpus.validation_clips(20)) if corpus else synthesised_clips(rate)
     with whole_folder(Path(output, "onnx")) as folder:
         write_onnx(model.for_runtimes(), folder / "model.onnx", description)
+        description["adapting"] = adapting(model.model.config, folder / "model.onnx")
         description["parity"] = parity(model, folder / "model.onnx", [clips[0][: round(SHORTEST * rate)], *clips])
         if corpus:
             description["quantized"] = quantize(folder / "model.onnx", folder / "model_quantized.onnx", corpus)
@@ -151,6 +165,9 @@ def write_onnx(model: Exported, path: Path, description: dict) -> None:
     values = torch.zeros(2, round(model.model.config.sampling_rate))
     mask = torch.ones_like(values, dtype=torch.long)
     mask[1, values.shape[1] // 2 :] = 0
+    bias = model.model.classifier.bias.detach().numpy().copy()
+    # Biases of no other tensor, because those of a network that was not trained, zeros, would be left out or shared.
+    nn.init.constant_(model.model.classifier.bias, torch.pi)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of every package that it could export as well
     with torch.no_grad(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "# The axis name")  # both inputs have the same two axes
@@ -165,11 +182,38 @@ def write_onnx(model: Exported, path: Path, description: dict) -> None:
             verbose=False,
         )
     exported = program.model_proto
+    next(weights for weights in exported.graph.initializer if weights.name == BIAS).raw_data = bias.tobytes()
     onnx.helper.set_model_props(
         exported, {key: value if isinstance(value, str) else json.dumps(value) for key, value in description.items()}
     )
     onnx.checker.check_model(exported, full_check=True)
     onnx.save(exported, path)
+
+
+def adapting(config: MelCNNConfig, path: Path) -> dict:
+    """What a runtime needs to adapt the exported model to a voice or a place, as `model.adapt` does.
+
+    Raises:
+        ValueError: The file does not hold the biases of the labels, or not once.
+    """
+    [bias] = [weights for weights in onnx.load(path).graph.initializer if weights.name == BIAS]
+    # Name and values follow each other in the file, and the name is there for this tensor alone.
+    serialized = onnx.TensorProto(name=BIAS, raw_data=bias.raw_data).SerializeToString()
+    before, *after = path.read_bytes().split(serialized)
+    if len(after) != 1:
+        raise ValueError(
+            f"{path.name} holds {BIAS} {len(after)} times, and 1 is needed to adapt it: onnx {onnx.__version__} writes files "
+            "in another way; try another one"
+        )
+    return {
+        "meaning": ADAPTING,
+        "piece_duration": PIECE,
+        "half_way": HALF_WAY,
+        "common_labels": [index for index in range(config.num_labels) if index not in config.uncommon_labels],
+        "unlike_temperature": config.unlike_temperature,
+        "clearly_unlike": CLEARLY_UNLIKE,
+        "bias_offset": len(before) + len(serialized) - len(bias.raw_data),
+    }
 
 
 def parity(model: Exported, path: Path, clips: Sequence[np.ndarray]) -> dict:

@@ -105,11 +105,13 @@ class Nature:
 
 
 def no_voice(waveform: np.ndarray, rate: int) -> str | None:
-    """Why a clip that is not silent holds no voice; None where it may hold one.
+    """Why a clip holds no voice; None where it may hold one, or is silent.
 
     The checkpoint's feature extractor has a rule for what can be no speech at all; this one looks closer. Like its
     sentence, this one has no subject.
     """
+    if loudness(waveform, rate).max() <= SILENT_CLIP:  # there is nothing to be judged
+        return None
     kind = Nature.of(waveform, rate).kind
     return kind and SENTENCES["no_voice"].format(kind)
 

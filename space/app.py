@@ -8,6 +8,7 @@ On the Hub, `model_id.txt` beside this file names the checkpoint. The endpoints 
 programs (`gradio_client`, `curl`), and the same three are MCP tools.
 """
 
+import json
 import os
 import signal
 import sys
@@ -29,9 +30,10 @@ import torch
 from checkpoint import model_id
 from gate import Gate
 from hearing import MOST_FILES, Listener, n_processors
-from page import HINTS, Page
+from page import Page
 from programs import MCP_PATH, Programs
 from sent import several
+from sentences import HINTS, MICROPHONE, VOICE
 from starlette.middleware import Middleware
 from visitors import Visitors
 
@@ -68,10 +70,10 @@ def build(page: Page, programs: Programs) -> gr.Blocks:
     with gr.Blocks(title="Speech emotion", analytics_enabled=False) as demo:
         gr.HTML(about.INTRODUCTION)
         if page.listener.can_adapt:
-            with gr.Accordion("Your voice first", open=False):
-                voice = sound("Ten seconds of your ordinary voice", "voice")
+            with gr.Accordion(VOICE["title"], open=False):
+                voice = sound(VOICE["label"], "voice")
                 voice_answer = gr.HTML(pictures.hint(HINTS["voice"]), elem_id="voice-answer")
-                forget = gr.Button("Forget my voice")
+                forget = gr.Button(VOICE["forget"])
             voice.change(page.hear_voice, voice, voice_answer, **shown)
             forget.click(None, outputs=voice, js="() => null", api_visibility="private")
         with gr.Tab("Clip"), gr.Row():
@@ -133,8 +135,14 @@ def sound(label: str, name: str, sources: list[str] | None = None) -> gr.Audio:
 
 
 def script() -> str:
-    """What runs in the visitor's browser."""
-    return "() => {\n" + "\n".join(f"{{\n{(HERE / name).read_text()}\n}}" for name in SCRIPTS) + "\n}"
+    """What runs in the visitor's browser: the scripts, and as `settings` what they share with the static page's."""
+    settings = {
+        "sentences": {"microphone": MICROPHONE},
+        "live_window": live.LIVE_WINDOW,
+        "recorder": (HERE / "microphone-worklet.js").read_text(),
+    }
+    scripts = "\n".join(f"{{\n{(HERE / name).read_text()}\n}}" for name in SCRIPTS)
+    return f"() => {{\nconst settings = {json.dumps(settings)};\n{scripts}\n}}"
 
 
 def main() -> None:

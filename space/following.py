@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from advice import no_voice
 from hearing import Answer, Listener
+from sentences import TOO_MANY_WINDOWS
 from sound import LONGEST_RECORDING, SILENT_CLIP, TRACK_STEP, load, loudness
 
 MOST_WINDOWS = 900  # of one recording
@@ -78,10 +79,7 @@ def follow(
     rate = listener.sampling_rate
     spans = phrases(waveform, rate, window) if pauses else windows(len(waveform) / rate, window, step)
     if len(spans) > MOST_WINDOWS:
-        raise ValueError(
-            f"A step of {step:g} s makes {len(spans)} windows of this recording; {MOST_WINDOWS} is the most. "
-            "Choose a longer step."
-        )
+        raise ValueError(TOO_MANY_WINDOWS.format(f"{step:g}", len(spans), MOST_WINDOWS))
     kinds = [_kind(listener.cut(waveform, *span), rate) for span in spans]
     spoken = [index for index, kind in enumerate(kinds) if kind is None]
     answers: list[Answer | Silence] = list(kinds)

@@ -10,6 +10,7 @@ import torch
 from advice import UNLIKE, about_sound, no_voice
 from checkpoint import Record, located
 from sent import Sent
+from sentences import TOO_MANY_FILES
 from sound import LONGEST_CLIP, load
 from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
@@ -196,7 +197,7 @@ def check_number(files: list | None) -> None:
     if not files:
         raise ValueError("Upload one clip or more first.")
     if len(files) > MOST_FILES:
-        raise ValueError(f"These are {len(files)} files; {MOST_FILES} is the most at once. Upload fewer.")
+        raise ValueError(TOO_MANY_FILES.format(len(files), MOST_FILES))
 
 
 def n_processors() -> int:

@@ -1,17 +1,6 @@
 // The microphone, live. One request at a time; what is older than an answer hears is never sent.
-const WINDOW = 3;  // seconds that an answer hears
 const UPDATE = 0.35;  // seconds from one request to the next
 const LATE = 1.5;  // seconds
-const RECORDER = `registerProcessor("recorder", class extends AudioWorkletProcessor {
-  kept = [];
-  process([channels]) {
-    channels[0]?.forEach((_, index) => {
-      this.kept.push(channels.reduce((sum, channel) => sum + channel[index], 0) / channels.length);
-    });
-    if (this.kept.length >= sampleRate / 20) this.port.postMessage(Float32Array.from(this.kept.splice(0)));
-    return true;
-  }
-});`;
 let stream = null;
 
 const status = (text) => {
@@ -30,21 +19,21 @@ const start = async () => {
   const media = await navigator.mediaDevices.getUserMedia({ audio: true });
   const context = new AudioContext();
   const own = { visitor, context, media, rate: context.sampleRate, pieces: [], total: 0, sent: 0, heard: 0 };
-  const code = URL.createObjectURL(new Blob([RECORDER], { type: "text/javascript" }));
+  const code = URL.createObjectURL(new Blob([settings.recorder], { type: "text/javascript" }));
   await context.audioWorklet.addModule(code);
   URL.revokeObjectURL(code);
-  const recorder = new AudioWorkletNode(context, "recorder");
+  const recorder = new AudioWorkletNode(context, "pieces", { numberOfOutputs: 0 });
   recorder.port.onmessage = ({ data }) => {
     if (stream !== own) return;  // what comes after the end
     own.pieces.push(data);
     own.total += data.length;
     tell(own);
-    for (let kept = own.pieces.reduce((sum, piece) => sum + piece.length, 0); kept > WINDOW * own.rate;) {
+    for (let kept = own.pieces.reduce((sum, piece) => sum + piece.length, 0); kept > settings.live_window * own.rate;) {
       kept -= own.pieces.shift().length;
     }
   };
   stream = own;
-  context.createMediaStreamSource(media).connect(recorder).connect(context.destination);
+  context.createMediaStreamSource(media).connect(recorder);
   button(true);
   while (stream === own) {
     const began = performance.now();

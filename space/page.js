@@ -1,12 +1,8 @@
 // What the recorder and uploader of Gradio lack.
 const say = (text) => { document.getElementById("microphone-notice").textContent = text; };
-const sentences = {
-  NotAllowedError: "The microphone is blocked. Allow it beside the page's address and press Record again, or upload a file.",
-  NotFoundError: "No microphone was found. Connect one and press Record again, or upload a file.",
-  NotReadableError: "The microphone is in use by another program. Close that program, or upload a file.",
-};
+const sentences = settings.sentences.microphone;
 if (!navigator.mediaDevices) {
-  say("The browser gives the microphone only to pages on https:// or localhost. Uploading works.");
+  say(sentences.insecure);
 } else {
   const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
   navigator.mediaDevices.getUserMedia = async (constraints) => {
@@ -15,7 +11,7 @@ if (!navigator.mediaDevices) {
       say("");
       return stream;
     } catch (error) {
-      say(sentences[error.name] ?? `The microphone cannot be opened: ${error.message}.`);
+      say(sentences[error.name] ?? sentences.other.replace("{}", () => error.message));
       throw error;
     }
   };

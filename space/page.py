@@ -11,18 +11,10 @@ from comparison import comparison
 from following import follow
 from hearing import Listener
 from sent import Sent
+from sentences import HINTS
 from sound import loudness, pitch
 from trust import worth
 from visitors import Visitors, Voices
-
-HINTS = {
-    "voice": "Speak for ten seconds as you ordinarily do; then every answer is given against your voice.",
-    "clip": "The answer appears here as soon as there is a clip.",
-    "compare": "The comparison appears here as soon as there are two clips.",
-    "live": "What I hear appears here, about twice a second.",
-    "recording": "The timeline appears here as soon as there is a recording.",
-    "batch": "The table appears here as soon as there are files.",
-}
 
 
 def in_sentences(show):
@@ -82,8 +74,8 @@ class Page:
     @in_sentences
     def hear_voice(self, path: str | None, request: gr.Request) -> str:
         """Takes in a visitor's ordinary speech, against which everything is heard from then on; without it, forgets it."""
+        self.voices.forget(request.session_hash)  # also where there is something wrong with the new one
         if not path:
-            self.voices.forget(request.session_hash)
             return pictures.hint(HINTS["voice"])
         self.visitors.remember(request.session_hash, path)
         seconds = self.voices.tell(request.session_hash, self.listener.read(path))

@@ -10,6 +10,7 @@ import share
 from drawing import clock, colour, line_track, spectrogram_track, stack, svg, time_axis, track, waveform_track
 from following import Timeline
 from hearing import Answer, Evidence
+from sentences import VOICE
 from sound import HIGHEST_PITCH, LOUDNESS_RANGE, LOWEST_PITCH
 
 
@@ -213,10 +214,8 @@ def live(history: list[tuple[float, Answer | str]], labels: Sequence[str], windo
 
 def voice(visitor: str, seconds: float) -> str:
     """That everything is heard against a voice, for the page's scripts too."""
-    return (
-        f'<p class="sentence" data-voice="{escape(visitor, quote=True)}">I have heard {seconds:.0f} s of your voice. Until you '
-        "leave the page or remove the recording, every answer is given against it. It is stored nowhere.</p>"
-    )
+    told = escape(VOICE["told"].format(round(seconds)), quote=False)
+    return f'<p class="sentence" data-voice="{escape(visitor, quote=True)}">{told}</p>'
 
 
 def legend(labels: Sequence[str]) -> str:

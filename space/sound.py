@@ -3,6 +3,7 @@
 import os
 
 import numpy as np
+from sentences import TOO_SHORT
 
 SHORTEST_CLIP = 0.1  # seconds
 LONGEST_CLIP = 60  # seconds
@@ -32,9 +33,7 @@ def load(path: str | None, feature_extractor, longest: float = LONGEST_CLIP) -> 
     name, rate = os.path.basename(path), feature_extractor.sampling_rate
     waveform = feature_extractor.read(path, longest, name, remedy=f"Cut it{elsewhere}.")
     if len(waveform) < SHORTEST_CLIP * rate:
-        raise ValueError(
-            f"{name} lasts {len(waveform) / rate:.2f} s; at least {SHORTEST_CLIP:g} s is needed. Record a little more."
-        )
+        raise ValueError(TOO_SHORT.format(name, f"{len(waveform) / rate:.2f}", SHORTEST_CLIP))
     if reason := feature_extractor.why_no_speech(waveform):
         raise ValueError(f"{name} {reason}")
     return waveform

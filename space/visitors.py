@@ -10,6 +10,7 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 from hearing import Listener
+from sentences import VOICE
 
 SHORTEST_VOICE = 5.0  # seconds
 MOST_VOICES = 30  # that are remembered at the same time; a checkpoint each
@@ -96,9 +97,7 @@ class Voices:
         """
         seconds = len(waveform) / self.everybody.sampling_rate
         if seconds < SHORTEST_VOICE:
-            raise ValueError(
-                f"This lasts {seconds:.1f} s. Speak for {SHORTEST_VOICE:.0f} s or more, as you ordinarily do."
-            )
+            raise ValueError(VOICE["too_short"].format(f"{seconds:.1f}", round(SHORTEST_VOICE)))
         while len(self.told) >= MOST_VOICES:
             self.told.pop(next(iter(self.told)), None)
         self.told[visitor] = self.everybody.adapted(waveform)

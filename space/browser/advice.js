@@ -1,15 +1,18 @@
 // Whether somebody speaks, and what is wrong with a recording: the rules of the Gradio Space's advice.py, whose limits and
 // sentences are in the settings. Everything here is at the network's own sampling rate.
 
+import { powerSpectra } from "./fourier.js";
 import { settings } from "./settings.js";
-import { loudness, percentile } from "./sound.js";
+import { deviation, loudness, percentile, sum } from "./sound.js";
 import { pitch } from "./pitch.js";
 
-const { limits, sentences } = settings.advice;
+const { sentences, ...limits } = settings.advice;
 
-/** @returns {string | null} why a clip that is not silent holds no voice, without a subject; null where it may hold one */
+/** @returns {string | null} why a clip holds no voice, without a subject; null where it may hold one, or is silent */
 export function noVoice(waveform, rate) {
-  const kind = kindOf(natureOf(waveform, rate));
+  const levels = loudness(waveform, rate);
+  if (!levels.some((level) => level > settings.silent_clip)) return null; // there is nothing to be judged
+  const kind = kindOf(natureOf(waveform, rate, levels));
   return kind && sentences.no_voice.replace("{}", kind);
 }
 
@@ -42,8 +45,7 @@ function kindOf({ spread, voiced, flatPitch, lasting, hiss, voiceBand }) {
 }
 
 /** What `Nature` of advice.py measures. */
-function natureOf(waveform, rate) {
-  const levels = loudness(waveform, rate);
+function natureOf(waveform, rate, levels) {
   const from = audibleFrom(percentile(levels, 0.95));
   const { track, stride } = pitch(waveform, rate, levels);
   const pitches = track.map((value, k) => (levels[k * stride] > from ? Math.log2(value) : NaN));
@@ -54,11 +56,13 @@ function natureOf(waveform, rate) {
     if (piece.every(Number.isFinite)) moves.push(deviation(piece));
   }
   const flat = moves.filter((move) => move < limits.flat).length / moves.length;
+  const frames = Math.max(Math.floor((waveform.length - limits.frame) / limits.step), 0) + 1;
+  const starts = Array.from({ length: frames }, (_, index) => index * limits.step);
   return {
     spread: deviation(levels.filter((level) => level > from)),
     voiced: pitches.filter(Number.isFinite).length * settings.track_step * stride,
     flatPitch: moves.length * stride >= limits.enough ? flat : 0,
-    ...spectralNature(spectra(waveform), rate),
+    ...spectralNature(powerSpectra(waveform, limits.frame, starts), rate),
   };
 }
 
@@ -88,52 +92,4 @@ function spectralNature(power, rate) {
 function alike(first, second) {
   const product = first.reduce((total, bin, k) => total + Math.sqrt(bin * second[k]), 0);
   return product / Math.max(Math.sqrt(sum(first)) * Math.sqrt(sum(second)), 1e-12);
-}
-
-const sum = (values) => values.reduce((total, value) => total + value, 0);
-
-function deviation(values) {
-  const mean = sum(values) / values.length;
-  return Math.sqrt(values.reduce((total, value) => total + (value - mean) ** 2, 0) / values.length);
-}
-
-/** Power spectra of frames under a Hann window. */
-function spectra(waveform) {
-  const { frame, step } = limits;
-  const frames = Math.max(Math.floor((waveform.length - frame) / step), 0) + 1;
-  return Array.from({ length: frames }, (_, index) => {
-    const [real, imaginary] = [new Float64Array(frame), new Float64Array(frame)];
-    for (let n = 0; n < frame; n++) {
-      real[n] = (waveform[index * step + n] ?? 0) * (0.5 - 0.5 * Math.cos((2 * Math.PI * n) / (frame - 1)));
-    }
-    transform(real, imaginary);
-    return Float64Array.from({ length: frame / 2 + 1 }, (_, bin) => real[bin] ** 2 + imaginary[bin] ** 2);
-  });
-}
-
-/** Fourier transform in place, of a length that is a power of two (Cooley and Tukey, 1965). */
-function transform(real, imaginary) {
-  const length = real.length;
-  for (let n = 1, reversed = 0; n < length; n++) {
-    let bit = length >> 1;
-    for (; reversed & bit; bit >>= 1) reversed ^= bit;
-    reversed ^= bit;
-    if (n < reversed) {
-      [real[n], real[reversed]] = [real[reversed], real[n]];
-      [imaginary[n], imaginary[reversed]] = [imaginary[reversed], imaginary[n]];
-    }
-  }
-  for (let half = 1; half < length; half *= 2) {
-    for (let k = 0; k < half; k++) {
-      const [cosine, sine] = [Math.cos((Math.PI * k) / half), -Math.sin((Math.PI * k) / half)];
-      for (let at = k; at < length; at += 2 * half) {
-        const other = at + half;
-        const re = real[other] * cosine - imaginary[other] * sine;
-        const im = real[other] * sine + imaginary[other] * cosine;
-        [real[other], imaginary[other]] = [real[at] - re, imaginary[at] - im];
-        real[at] += re;
-        imaginary[at] += im;
-      }
-    }
-  }
 }

@@ -3,109 +3,36 @@
 import * as drawing from "./drawing.js";
 import * as listener from "./listener.js";
 import { joined, openMicrophone } from "./microphone.js";
+import { Result, offer, record, takeFiles } from "./panel.js";
 import { settings } from "./settings.js";
-import { SoundError, checkDuration, decode, wav } from "./sound.js";
+import { SoundError, checkDuration, decode, filled, wav } from "./sound.js";
 import { csv } from "./table.js";
 
 const element = (selector) => document.querySelector(selector);
 
-/** What a panel shows; an answer that comes late, after another sound was chosen, is dropped. */
-class Result {
-  constructor(panel) {
-    this.node = panel.querySelector(".result");
-    this.turn = 0;
-    this.address = "";
-  }
-
-  /** The address of the sound that is shown; the one before it is forgotten. */
-  addressOf(blob) {
-    URL.revokeObjectURL(this.address);
-    this.address = URL.createObjectURL(blob);
-    return this.address;
-  }
-
-  async show(work) {
-    const turn = ++this.turn;
-    const write = (html) => turn === this.turn && (this.node.innerHTML = html);
-    write(drawing.hint("Listening …"));
-    this.node.setAttribute("aria-busy", "true");
-    try {
-      const html = await work(write);
-      if (html !== null) write(html);
-      return turn === this.turn;
-    } catch (error) {
-      write(drawing.sentence(error.message));
-      return false;
-    } finally {
-      if (turn === this.turn) this.node.removeAttribute("aria-busy");
-    }
-  }
-}
-
-function offer(node, name, blob) {
-  const link = document.createElement("a");
-  link.className = "download";
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.textContent = "Download the table as CSV";
-  node.querySelector(".headline")?.after(link);
-}
-
-/** Files by the picker and by drag and drop. */
-function takeFiles(panel, onFiles) {
-  const picker = panel.querySelector("input[type=file]");
-  picker.addEventListener("change", () => {
-    if (picker.files.length) onFiles([...picker.files]);
-    picker.value = ""; // the same file may be chosen again
+/** Everything is heard against a voice, where there is one and until it is forgotten. */
+function voiceFirst(panel) {
+  if (!settings.adapting) return;
+  panel.hidden = false;
+  const result = new Result(panel);
+  const { hints, voice } = settings.sentences;
+  let turn = 0;
+  const tell = (open) => result.show(async () => {
+    const ours = ++turn;
+    await listener.forget(); // also where there is something wrong with the new one
+    const sound = await open();
+    if (ours !== turn) return null;
+    return drawing.sentence(filled(voice.told, await listener.tell(sound)));
   });
-  const drop = panel.querySelector(".drop");
-  drop.addEventListener("drop", (event) => {
-    event.preventDefault();
-    drop.classList.remove("over");
-    if (event.dataTransfer.files.length) onFiles([...event.dataTransfer.files]);
+  const forget = () => result.show(async () => {
+    turn++;
+    await listener.forget();
+    return drawing.hint(hints.voice);
   });
-  drop.addEventListener("dragover", () => drop.classList.add("over"));
-  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-}
 
-// A file that is dropped beside its place would replace the page.
-for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());
-
-/** A button that records until it is pressed again, or the sound is as long as it may be. */
-function record(panel, longest, onSound, result) {
-  const button = panel.querySelector("button.record");
-  let recording = null;
-
-  async function stop() {
-    const { microphone, pieces } = recording;
-    recording = null;
-    button.textContent = "Record";
-    button.classList.remove("on");
-    await microphone.close();
-    onSound({ waveform: joined(pieces), rate: microphone.rate });
-  }
-
-  button.addEventListener("click", async () => {
-    if (recording) return stop();
-    button.disabled = true;
-    try {
-      const pieces = [];
-      const microphone = await openMicrophone((piece) => {
-        if (!recording) return;
-        pieces.push(piece);
-        const seconds = pieces.length * (piece.length / microphone.rate);
-        button.textContent = `Stop (${seconds.toFixed(1)} s)`;
-        if (seconds >= longest) stop();
-      });
-      recording = { microphone, pieces };
-      button.textContent = "Stop";
-      button.classList.add("on");
-    } catch (error) {
-      result.node.innerHTML = drawing.sentence(error.message);
-    } finally {
-      button.disabled = false;
-    }
-  });
+  takeFiles(panel, ([file]) => tell(() => decode(file, settings.longest_clip)));
+  record(panel, settings.longest_clip, (sound) => tell(() => sound), result);
+  panel.querySelector("button.forget").addEventListener("click", forget);
 }
 
 function clipTab(panel) {
@@ -196,7 +123,7 @@ function recordingTab(panel) {
     const shown = await result.show(async (write) => {
       const seconds = chosen.sound.waveform.length / chosen.sound.rate;
       if (seconds / step > settings.most_windows) {
-        throw new SoundError(`A step of ${step} s makes ${Math.round(seconds / step)} windows of this recording; ${settings.most_windows} is the most. Choose a longer step.`);
+        throw new SoundError(filled(settings.sentences.too_many_windows, step, Math.round(seconds / step), settings.most_windows));
       }
       followed = await listener.follow({ ...chosen.sound, window, step }, (share) => write(drawing.progress(share)));
       return followed && drawing.recording(followed, result.addressOf(chosen.file));
@@ -229,7 +156,7 @@ function batchTab(panel) {
     const rows = [];
     const shown = await result.show(async (write) => {
       if (files.length > settings.most_files) {
-        throw new SoundError(`These are ${files.length} files; ${settings.most_files} is the most at once. Choose fewer.`);
+        throw new SoundError(filled(settings.sentences.too_many_files, files.length, settings.most_files));
       }
       for (const file of files) {
         rows.push(await hearFile(file));
@@ -274,6 +201,7 @@ function tabs() {
 }
 
 tabs();
+voiceFirst(element("#voice"));
 clipTab(element("#clip"));
 liveTab(element("#live"));
 recordingTab(element("#recording"));

@@ -1,7 +1,7 @@
 """Puts the static page together: its own files, a checkpoint's ONNX, the runtime, and what it shares with the Gradio Space.
 
 Nothing is compiled or bundled. Looks and words that both pages show are the Gradio Space's (page.css, player.js, colours,
-limits, the tab About), and what is said of the checkpoint comes from the checkpoint's own files.
+limits, sentences, the tab About), and what is said of the checkpoint comes from the checkpoint's own files.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 HERE = Path(__file__).parent
 SPACE = HERE.parent
@@ -21,34 +21,19 @@ import advice
 import following
 import hearing
 import live
+import sentences
 import sound
 import trust
+import visitors
 from checkpoint import Record
 from drawing import COLOURS, INK
 
 from data_scripts.staging import whole_folder
+from modeling import speech_mel_cnn
 from space.browser.runtime import runtime_folder
 
 PAGE_FILES = ("index.html", "README.md", "*.css", "*.js")
-SHARED_FILES = ("page.css", "player.js", "examples/*.ogg")
-LIMITS = (  # of advice.py
-    *(
-        "AUDIBLE",
-        "FRAME",
-        "STEP",
-        "STEADY",
-        "STRUCK",
-        "LASTING",
-        "LASTING_DEEP",
-        "DEEP",
-        "FLAT",
-        "MOSTLY",
-        "ENOUGH",
-        "HISS",
-    ),
-    *("VOICE_BAND", "RUMBLE", "UNVOICED", "CLIPPED", "QUIET", "NOISY", "MOSTLY_SILENCE", "SHORT", "LONG", "FULL_SCALE"),
-    "APART",
-)
+SHARED_FILES = ("page.css", "player.js", "microphone-worklet.js", "examples/*.ogg")
 MODEL_FILES = ("model.onnx", "model.json")  # of the checkpoint's folder onnx/
 PRIVACY = """<h2>What happens to a recording</h2>
 <p>It stays on your device. The network came with this page and runs in your browser, the page's own policy forbids the
@@ -119,10 +104,14 @@ def settings(description: dict, record: Record, examples: list[Path]) -> dict:
         "labels": description["labels"],
         "sampling_rate": description["sampling_rate"],
         "unsure_threshold": description["unsure_threshold"],
+        "calibration_temperature": description["calibration_temperature"],
         "outputs": outputs,
         "answers": [name for name in outputs if name in ("probabilities", "unlikeness")],
-        "unlike": advice.UNLIKE,
-        "advice": {"sentences": advice.SENTENCES, "limits": {name.lower(): getattr(advice, name) for name in LIMITS}},
+        "advice": _constants(advice),
+        "speech": _constants(speech_mel_cnn),
+        "sentences": _constants(sentences),
+        "adapting": _adapting(description),
+        "shortest_voice": round(visitors.SHORTEST_VOICE),
         "shortest_judged": following.SHORTEST_JUDGED,
         "track_step": sound.TRACK_STEP,
         "pitch": {"lowest": sound.LOWEST_PITCH, "highest": sound.HIGHEST_PITCH, "most": sound.MOST_PITCHES},
@@ -145,12 +134,27 @@ def settings(description: dict, record: Record, examples: list[Path]) -> dict:
     }
 
 
+def _constants(module: ModuleType) -> dict:
+    """Limits and sentences of a module whose rules the page has too."""
+    return {name.lower(): value for name, value in vars(module).items() if name.isupper()}
+
+
+def _adapting(description: dict) -> dict | None:
+    """How the network is adapted to a voice; None where it was exported before that could be done."""
+    how = description.get("adapting")
+    return how and {name: value for name, value in how.items() if name != "meaning"}
+
+
 def _fill(page: Path, description: dict, record: Record) -> None:
     """Writes what both pages say into the places that the page leaves for it."""
     checkpoint = SimpleNamespace(labels=description["labels"], n_parameters=description["n_parameters"], record=record)
     html = page.read_text(encoding="utf-8")
     html = html.replace("<!-- introduction -->", about.INTRODUCTION)
     html = html.replace("<!-- examples -->", about.EXAMPLE_CREDIT)
+    for name, hint in sentences.HINTS.items():
+        html = html.replace(f"<!-- hint: {name} -->", hint)
+    for name in ("title", "label", "forget"):
+        html = html.replace(f"<!-- voice: {name} -->", sentences.VOICE[name])
     html = html.replace("<!-- about -->", about.page(checkpoint, [PRIVACY]))
     page.write_text(html, encoding="utf-8")
 

@@ -39,6 +39,12 @@ export const classify = (sound) => ask("classify", sound);
 /** The last seconds of a microphone. */
 export const listen = (sound) => ask("listen", sound);
 
+/** Hears everything against a voice from now on; resolves to its whole seconds, or to null where it was forgotten meanwhile. */
+export const tell = (sound) => ask("tell", sound);
+
+/** Hears everything without a voice to compare again. */
+export const forget = () => ask("forget");
+
 /** A recording in windows; an earlier one that is still on its way is given up and resolves to null. */
 export function follow(sound, onProgress) {
   worker.postMessage({ stop: last });

@@ -1,10 +1,11 @@
 // The microphone as pieces of sound, uncompressed.
 
-const SENTENCES = {
-  NotAllowedError: "The microphone is blocked. Allow it beside the page's address and try again, or open a file.",
-  NotFoundError: "No microphone was found. Connect one and try again, or open a file.",
-  NotReadableError: "The microphone is in use by another program. Close that program, or open a file.",
-};
+import { settings } from "./settings.js";
+import { filled } from "./sound.js";
+
+const sentences = settings.sentences.microphone;
+const NO_OUTPUT = "The browser does not start its sound, for which Firefox needs a loudspeaker or headphones. Connect one and try again, or choose a file.";
+const PATIENCE = 10_000; // milliseconds
 
 /**
  * Opens the microphone.
@@ -13,13 +14,13 @@ const SENTENCES = {
  * @throws {Error} in a sentence for the visitor
  */
 export async function openMicrophone(onPiece) {
-  if (!navigator.mediaDevices) throw new Error("The browser gives the microphone only to pages on https:// or localhost. Opening a file works.");
+  if (!navigator.mediaDevices) throw new Error(sentences.insecure);
   let stream;
   try {
     // As it is: what makes a call pleasant takes away how something is said.
     stream = await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false } });
   } catch (error) {
-    throw new Error(SENTENCES[error.name] ?? `The microphone cannot be opened: ${error.message}.`);
+    throw new Error(sentences[error.name] ?? filled(sentences.other, error.message));
   }
   const context = new AudioContext();
   try {
@@ -27,10 +28,10 @@ export async function openMicrophone(onPiece) {
     const pieces = new AudioWorkletNode(context, "pieces", { numberOfOutputs: 0 });
     pieces.port.onmessage = (event) => onPiece(event.data);
     context.createMediaStreamSource(stream).connect(pieces);
-    await context.resume();
+    await start(context);
   } catch (error) {
     stream.getTracks().forEach((track) => track.stop());
-    await context.close();
+    context.close();
     throw error;
   }
   return {
@@ -40,6 +41,16 @@ export async function openMicrophone(onPiece) {
       await context.close();
     },
   };
+}
+
+/** Firefox starts no sound where nothing can play it, and does not say so either. */
+async function start(context) {
+  let patience;
+  const silence = new Promise((_, reject) => {
+    patience = setTimeout(() => reject(new Error(NO_OUTPUT)), PATIENCE);
+  });
+  await Promise.race([context.resume(), silence]);
+  clearTimeout(patience);
 }
 
 /** One waveform of many pieces. */

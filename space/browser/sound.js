@@ -5,6 +5,9 @@ import { settings } from "./settings.js";
 const MOST_BYTES = 1e9;
 const FRAME = 0.025; // seconds
 
+/** A sentence with what stands at its {} in turn. */
+export const filled = (sentence, ...values) => values.reduce((text, value) => text.replace("{}", () => value), sentence);
+
 /** What is wrong with a sound, in a sentence for the visitor. */
 export class SoundError extends Error {}
 
@@ -45,7 +48,7 @@ function mono(sound) {
 /** @throws {SoundError} It is too short or too long. */
 export function checkDuration(seconds, longest) {
   if (seconds < settings.shortest_clip) {
-    throw new SoundError(`This clip lasts ${seconds.toFixed(2)} s; at least ${settings.shortest_clip} s is needed. Record a little more.`);
+    throw new SoundError(filled(settings.sentences.too_short, "This clip", seconds.toFixed(2), settings.shortest_clip));
   }
   if (seconds > longest) {
     const written = (value) => (value < 120 ? `${Math.round(value)} s` : `${(value / 60).toFixed(1)} minutes`);
@@ -54,13 +57,10 @@ export function checkDuration(seconds, longest) {
   }
 }
 
-/** @throws {SoundError} It is silent, or holds samples that are not numbers. */
-export function checkSamples(waveform, rate) {
+/** @throws {SoundError} It holds samples that are not numbers. */
+export function checkSamples(waveform) {
   if (waveform.some((sample) => !Number.isFinite(sample))) {
     throw new SoundError("This file holds samples that are not numbers. Save it again as 16-bit audio.");
-  }
-  if (loudest(waveform, rate) < settings.silent_clip) {
-    throw new SoundError("I hear only silence in this clip. Check the microphone, and speak closer to it.");
   }
 }
 
@@ -76,6 +76,14 @@ export function loudness(waveform, rate) {
     levels[index] = 10 * Math.log10(energy / frame + 1e-12);
   }
   return levels;
+}
+
+export const sum = (values) => values.reduce((total, value) => total + value, 0);
+
+/** Standard deviation. */
+export function deviation(values) {
+  const mean = sum(values) / values.length;
+  return Math.sqrt(values.reduce((total, value) => total + (value - mean) ** 2, 0) / values.length);
 }
 
 /** What a share of the values lies below, between 0 and 1. */

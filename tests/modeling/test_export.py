@@ -69,6 +69,48 @@ def test_clips_of_any_length(exported, seconds):
         np.testing.assert_allclose(evidence, model.saliency(waveform).numpy(), atol=1e-4)
 
 
+def test_adapted_as_its_description_says(tmp_path, monkeypatch):
+    """By numpy, onnxruntime and model.json alone, as `model.adapt` does it."""
+    monkeypatch.chdir(tmp_path)
+    model = save_checkpoint(
+        tmp_path, calibration_temperature=1.5, unlike_temperature=0.75, uncommon_labels=[1], unsure_threshold=0.4
+    )
+    torch.nn.init.normal_(model.classifier.bias)
+    torch.nn.init.normal_(model.classifier.weight)
+    unlikeness = model.mel_cnn.unlikeness
+    identity = np.eye(len(unlikeness.whitening))
+    unlikeness.fit(np.zeros(unlikeness.directions.shape), identity, np.zeros(unlikeness.centres.shape))
+    clips = [voice(3.0, seed=seed) * gain for seed, gain in enumerate((0.05, 1, 0.2, 0.7))]
+    with torch.no_grad():
+        middle = np.median([model(torch.from_numpy(clip)[None]).unlikeness.item() for clip in clips])
+    unlikeness.fit(np.zeros(unlikeness.directions.shape), identity * 1.1 / middle, np.zeros(unlikeness.centres.shape))
+    model.save_pretrained(tmp_path)
+    main([str(tmp_path)])
+
+    described = json.loads((tmp_path / "onnx" / "model.json").read_text())
+    adapting, common = described["adapting"], described["adapting"]["common_labels"]
+    outputs = [session(tmp_path).run(["logits", "unlikeness"], inputs(clip)) for clip in clips]
+    excess = np.array([(unlike[0] - 1) / (adapting["clearly_unlike"] - 1) for _, unlike in outputs]).clip(0, 1)
+    assert common == [0, 2, 3] and len(set(excess)) > 2  # the clips are calibrated in different ways
+    temperatures = described["calibration_temperature"] * (1 + adapting["unlike_temperature"] * excess)
+    favour = np.mean([logits[0] * by for (logits, _), by in zip(outputs, temperatures, strict=True)], axis=0)
+    contents = bytearray((tmp_path / "onnx" / "model.onnx").read_bytes())
+    bias = np.frombuffer(contents, "<f4", len(described["labels"]), adapting["bias_offset"])
+    np.testing.assert_array_equal(bias, model.classifier.bias.detach().numpy())
+    share = len(clips) / (len(clips) + adapting["half_way"])
+    bias[common] -= share * (favour[common] - favour[common].mean())  # in the contents
+
+    adapted = model.adapt([torch.from_numpy(clip) for clip in clips])
+    runnable = onnxruntime.InferenceSession(bytes(contents), providers=["CPUExecutionProvider"])
+    probabilities, evidence = runnable.run(["probabilities", "evidence"], inputs(clips[0]))
+    with torch.no_grad():
+        waveform = torch.from_numpy(clips[0])[None]
+        expected, before = (network(waveform).logits.softmax(-1).numpy() for network in (adapted, model))
+        np.testing.assert_allclose(probabilities, expected, atol=1e-4)
+        np.testing.assert_allclose(evidence, adapted.saliency(waveform).numpy(), atol=1e-4)
+    assert np.abs(before - expected).max() > 0.01
+
+
 def test_padded_batch(exported):
     folder, model = exported
     padded = batch(0.2, 1.0, 0.7)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from modeling.configuration_mel_cnn import MelCNNConfig
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
@@ -198,7 +198,14 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def playwright() -> Iterator[Playwright]:
+    """What drives browsers; a process can have it only once."""
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Chromium with a microphone that hears a second of nothing, then a low hum and a high one, over and over."""
     program = required("chromium")
     recording = tmp_path_factory.mktemp("microphone") / "microphone.wav"
@@ -215,10 +222,9 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-audio-capture={recording}",
     ]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=options)
-        yield chromium
-        chromium.close()
+    chromium = playwright.chromium.launch(executable_path=program, args=options)
+    yield chromium
+    chromium.close()
 
 
 @pytest.fixture

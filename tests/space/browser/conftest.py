@@ -39,6 +39,11 @@ def exported(checkpoint: Path, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def model(checkpoint: Path) -> MelCNNForAudioClassification:
+    return MelCNNForAudioClassification.from_pretrained(checkpoint).eval()
+
+
+@pytest.fixture(scope="session")
 def runtime() -> Path:
     """onnxruntime-web; where it cannot be had a test is skipped, but on a machine for tests (CI is set) it fails."""
     try:

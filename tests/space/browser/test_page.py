@@ -13,7 +13,6 @@ import torch
 from playwright.sync_api import Locator, Page, expect
 
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
-from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from tests.modeling.tiny import voice
 from tests.space.browser.conftest import WAIT
 from tests.space.conftest import LABELS, RATE, hum, required
@@ -35,24 +34,22 @@ def table(page: Page) -> list[dict[str, str]]:
     """The CSV that the page offers."""
     with page.expect_download() as download:
         panel(page).get_by_role("link", name="Download the table as CSV").click()
-    text = Path(download.value.path()).read_text(encoding="utf-8-sig")
-    return list(csv.DictReader(io.StringIO(text)))
+    return rows_of(Path(download.value.path()))
 
 
-@pytest.fixture(scope="module")
-def model(checkpoint) -> MelCNNForAudioClassification:
-    return MelCNNForAudioClassification.from_pretrained(checkpoint).eval()
+def rows_of(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
 
 
-def test_ten_voices_are_heard_as_by_pytorch(visit, model, tmp_path):
-    paths = []
-    for seed in range(10):
-        paths.append(tmp_path / f"{seed}.{'flac' if seed % 2 else 'wav'}")
-        soundfile.write(paths[-1], voice(0.3 + 0.4 * seed, seed=seed), RATE)
-    page = visit("Batch")
-    choose(page, *paths)
-    expect(headline(page)).to_contain_text("10 of 10 clips heard", timeout=WAIT)
-    rows = table(page)
+def voices(folder: Path) -> list[Path]:
+    """Ten, from a third of a second to four seconds."""
+    paths = [folder / f"{seed}.{'flac' if seed % 2 else 'wav'}" for seed in range(10)]
+    for seed, path in enumerate(paths):
+        soundfile.write(path, voice(0.3 + 0.4 * seed, seed=seed), RATE)
+    return paths
+
+
+def assert_heard_as_by_pytorch(rows: list[dict[str, str]], paths: list[Path], model) -> None:
     assert [row["path"] for row in rows] == [path.name for path in paths]
     for row, path in zip(rows, paths, strict=True):
         waveform = torch.from_numpy(soundfile.read(path, dtype="float32")[0])
@@ -63,6 +60,14 @@ def test_ten_voices_are_heard_as_by_pytorch(visit, model, tmp_path):
         assert row["emotion"] == LABELS[expected.argmax()]
         assert float(row["end"]) == pytest.approx(len(waveform) / RATE)
         assert (row["sure"] == "True") == (expected.max().item() >= model.config.unsure_threshold)
+
+
+def test_ten_voices_are_heard_as_by_pytorch(visit, model, tmp_path):
+    paths = voices(tmp_path)
+    page = visit("Batch")
+    choose(page, *paths)
+    expect(headline(page)).to_contain_text("10 of 10 clips heard", timeout=WAIT)
+    assert_heard_as_by_pytorch(table(page), paths, model)
 
 
 def test_other_rates_channels_codecs_and_films(visit, model, clips, tmp_path):
@@ -153,7 +158,7 @@ def test_what_cannot_be_heard_is_a_sentence(visit, clips):
         "broken.wav": "I cannot read this file as audio",
         "text.mp3": "I cannot read this file as audio",
         "short.wav": "at least 0.1 s is needed",
-        "silent.wav": "I hear only silence",
+        "silent.wav": "holds only silence",
         "endless.flac": "60 s is the most here",
     }.items():
         choose(page, clips["happy.wav"])
