@@ -182,6 +182,8 @@ def write_onnx(model: Exported, path: Path, description: dict) -> None:
             verbose=False,
         )
     exported = program.model_proto
+    for node in exported.graph.node:
+        del node.metadata_props[:]  # where, in whose folders, the code stood that it comes from
     next(weights for weights in exported.graph.initializer if weights.name == BIAS).raw_data = bias.tobytes()
     onnx.helper.set_model_props(
         exported, {key: value if isinstance(value, str) else json.dumps(value) for key, value in description.items()}
