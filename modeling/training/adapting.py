@@ -1,11 +1,11 @@
 """How much adapting to an unheard corpus gains, by the number of its clips that the model is adapted to."""
 
 import numpy as np
-import torch
 from datasets import Dataset
 from transformers import TrainingArguments
 
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
+from modeling.speech_mel_cnn import no_speech
 from modeling.training.data import Clips, DataArguments
 from modeling.training.evaluation import evaluate_clips
 from modeling.training.trainer import predict
@@ -41,8 +41,9 @@ def measure_adaptation(
 
     def uar(n_clips: int, draw: int) -> float:
         chosen = np.random.default_rng(draw).permutation(order[:n_kept])[:n_clips]
-        adapted = model.adapt([torch.from_numpy(clips[int(index)]["input_values"]) for index in chosen])
-        probabilities = predict(adapted, tested, data_arguments, training_arguments).softmax(-1).numpy()
+        waveforms = [clips[int(index)]["input_values"] for index in chosen]
+        speech = [waveform for waveform in waveforms if no_speech(waveform, clips.sampling_rate) is None]
+        probabilities = predict(model.adapt(speech), tested, data_arguments, training_arguments).softmax(-1).numpy()
         figures = evaluate_clips(probabilities, tested, data_arguments, own_labels)
         return figures["all"]["own_labels"]["unweighted_average_recall"]
 
