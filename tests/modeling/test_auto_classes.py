@@ -167,7 +167,7 @@ def test_names_of_the_weights_do_not_change():
         *(f"{block}{layer}.{part}" for layer in ("norm_2", "squeeze", "excite") for part in norm),
         "mel_cnn.pooling.projection.weight",
         *(f"mel_cnn.pooling.{layer}.{part}" for layer in ("norm", "attention.0", "attention.2") for part in norm),
-        *(f"mel_cnn.unlikeness.{part}" for part in ("mean", "whitening")),
+        *(f"mel_cnn.unlikeness.{part}" for part in ("directions", "whitening", "centres")),
         *(f"classifier.{part}" for part in norm),
     ]
 
