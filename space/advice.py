@@ -63,9 +63,9 @@ class Nature:
     voice_band: float
 
     @classmethod
-    def of(cls, waveform: np.ndarray, rate: int) -> "Nature":
-        """Measures a waveform, `(n_samples,)`, that is not silent."""
-        levels, pitches = loudness(waveform, rate), pitch(waveform, rate)
+    def of(cls, waveform: np.ndarray, rate: int, levels: np.ndarray) -> "Nature":
+        """Measures a waveform, `(n_samples,)`, that is not silent; `levels` is its loudness."""
+        pitches = pitch(waveform, rate)
         audible = levels > max(np.percentile(levels, 95) - AUDIBLE, SILENT_CLIP)
         stride = -(-len(levels) // len(pitches))
         pitches = np.where(audible[::stride], pitches, np.nan)
@@ -110,9 +110,10 @@ def no_voice(waveform: np.ndarray, rate: int) -> str | None:
     The checkpoint's feature extractor has a rule for what can be no speech at all; this one looks closer. Like its
     sentence, this one has no subject.
     """
-    if loudness(waveform, rate).max() <= SILENT_CLIP:  # there is nothing to be judged
+    levels = loudness(waveform, rate)
+    if levels.max() <= SILENT_CLIP:  # there is nothing to be judged
         return None
-    kind = Nature.of(waveform, rate).kind
+    kind = Nature.of(waveform, rate, levels).kind
     return kind and SENTENCES["no_voice"].format(kind)
 
 
