@@ -44,6 +44,7 @@ from modeling.training.base import labels_of, make_model
 from modeling.training.calibration import calibrate
 from modeling.training.checking import check_clips
 from modeling.training.checkpoints import check_labels, checkpoints, newest_whole
+from modeling.training.corpus_prior import CorpusPrior, corpora_of
 from modeling.training.data import Clips, DataArguments, load, own_labels
 from modeling.training.evaluation import composition, describe, evaluate_clips, protocol, score
 from modeling.training.folders import check_folders, claim_for_all, folders_of, kept
@@ -213,6 +214,7 @@ def train(
     augmentation = Augmentation() if model_arguments.augmentation else None
     if augmentation:
         augmentation.attach(model)
+    corpora = corpora_of(fold.train) if model_arguments.corpus_prior else None
     sentences = shared_sentences(fold.train, data_arguments) if model_arguments.sentence_weight else None
     if sentences:
         SentenceHead(model.mel_cnn.pooling.embedding_size, sentences, model_arguments.sentence_weight).attach(model)
@@ -234,12 +236,13 @@ def train(
     # A network with a fixed window would learn nothing of a part that crops never fill.
     max_length = max(round(data_arguments.max_length_seconds * rate), model.config.window_length or 0)
     transform = partial(augmentation.augment_clip, sampling_rate=rate) if augmentation else None
+    further = {name: values for name, values in {"corpora": corpora, "sentences": sentences}.items() if values}
     takes_best = training_arguments.load_best_model_at_end or model_arguments.early_stopping_patience > 0
     trainer = EmotionTrainer(
         model,
         copy_with(training_arguments, output_dir=str(directory), load_best_model_at_end=takes_best),
         data_collator=collator(feature_extractor),
-        train_dataset=Clips(fold.train, data_arguments, rate, max_length, transform, sentences),
+        train_dataset=Clips(fold.train, data_arguments, rate, max_length, transform, further),
         eval_dataset=Clips(fold.validation, data_arguments, rate),
         processing_class=feature_extractor,
         compute_metrics=compute_metrics,
@@ -251,9 +254,15 @@ def train(
         trainer.add_callback(EarlyStoppingCallback(model_arguments.early_stopping_patience))
     if push:
         trainer.add_callback(push)
+    if corpora:
+        weights = trainer._get_train_sampler().weights
+        prior = CorpusPrior(corpora, trainer.train_dataset.labels, weights, model.config.num_labels, model_arguments.corpus_prior)
+        prior.attach(model)
     trainer.train(resume_from_checkpoint=resume and str(resume))
     # From here on as it will be loaded: without mixed precision, and in the usual order in memory.
     model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    if corpora:
+        prior.detach()
     if sentences:
         model.sentence_head.detach(model)
     model = model.to(memory_format=torch.contiguous_format)

@@ -217,7 +217,7 @@ class Clips(torch.utils.data.Dataset):
         sampling_rate: Hz.
         max_length: Longer clips are cropped at random to this many samples; None keeps them whole.
         transform: Takes a whole waveform and its index in `data`, returns another waveform.
-        sentences: Index of every clip's sentence, for a second task.
+        further: Further numbers of every clip, by name, such as the index of its sentence for a second task.
     """
 
     def __init__(
@@ -227,14 +227,14 @@ class Clips(torch.utils.data.Dataset):
         sampling_rate: int,
         max_length: int | None = None,
         transform: Callable[[np.ndarray, int], np.ndarray] | None = None,
-        sentences: list[int] | None = None,
+        further: dict[str, list[int]] | None = None,
     ):
         self.audio = Recordings(data, arguments)
         self.labels = list(data[arguments.label_column_name])
         self.speakers = column(data, arguments.speaker_column_name)
         self.corpora = column(data, "corpus", "")
         self.sampling_rate, self.max_length, self.transform = sampling_rate, max_length, transform
-        self.sentences = sentences
+        self.further = further or {}
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -253,5 +253,5 @@ class Clips(torch.utils.data.Dataset):
         if self.max_length and len(waveform) > self.max_length:
             start = torch.randint(len(waveform) - self.max_length + 1, ()).item()
             waveform = waveform[start : start + self.max_length]
-        clip = {"input_values": waveform, "labels": self.labels[index]}
-        return clip if self.sentences is None else clip | {"sentences": self.sentences[index]}
+        further = {name: values[index] for name, values in self.further.items()}
+        return {"input_values": waveform, "labels": self.labels[index]} | further

@@ -31,6 +31,13 @@ class ModelArguments:
         default=0.3,
         metadata={"help": "Weight of a second task in training, to name the sentence that is read; 0 is without it."},
     )
+    corpus_prior: float = field(
+        default=0.7,
+        metadata={
+            "help": "How much of the frequency of a label in a clip's own corpus is told to the loss, below 1, rather than left to "
+            "be learned from the sound of its studio; 0 is nothing."
+        },
+    )
     early_stopping_patience: int = field(
         default=0,
         metadata={"help": "Stop after this many epochs without a better one, and take the best; 0 takes the last one."},
@@ -41,6 +48,10 @@ class ModelArguments:
     )
 
     def __post_init__(self):
+        if not 0 <= self.corpus_prior < 1:
+            raise ValueError(
+                f"--corpus_prior {self.corpus_prior} is outside 0 to below 1: at 1, a label that a corpus lacks could never be named."
+            )
         known = {field.name for field in fields(MelCNNConfig)}
         unknown = set(json.loads(self.model_config)) - known
         if unknown:
