@@ -256,7 +256,9 @@ def train(
         trainer.add_callback(push)
     if corpora:
         weights = trainer._get_train_sampler().weights
-        prior = CorpusPrior(corpora, trainer.train_dataset.labels, weights, model.config.num_labels, model_arguments.corpus_prior)
+        prior = CorpusPrior(
+            corpora, trainer.train_dataset.labels, weights, model.config.num_labels, model_arguments.corpus_prior
+        )
         prior.attach(model)
     trainer.train(resume_from_checkpoint=resume and str(resume))
     # From here on as it will be loaded: without mixed precision, and in the usual order in memory.

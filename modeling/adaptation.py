@@ -1,16 +1,17 @@
 """Adapting to a voice or a place by a folder of recordings, and the advice to do so."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
-from modeling.recording_mel_cnn import read_recording
+from modeling.recording_mel_cnn import stream_recording
 from modeling.recordings import find_audio
 
 ENOUGH_FILES = 20  # with fewer of a place, adapting changes little
 MOST_FILES = 200  # more change nothing
-LONGEST = 60.0  # seconds that are heard of one recording
+HEARD = 600.0  # seconds of all recordings together: as many as adapting makes use of
 
 
 def adapt_to(model, feature_extractor, folder: str | Path):
@@ -18,15 +19,28 @@ def adapt_to(model, feature_extractor, folder: str | Path):
 
     Args:
         model, feature_extractor: As `modeling.loading.load_model` returns them.
-        folder: Folder, file or glob of recordings; where there are very many, evenly chosen ones are heard.
+        folder: Folder, file or glob of recordings of any length. Ten minutes are heard in all: the beginnings of all recordings, or
+            of evenly chosen ones where there are very many.
 
     Raises:
         ValueError: There is none, or one of them cannot be read.
     """
     paths = find_audio(folder)
     chosen = np.linspace(0, len(paths) - 1, min(len(paths), MOST_FILES)).round().astype(int)
-    rate = feature_extractor.sampling_rate
-    return model.adapt([read_recording(paths[index], rate, LONGEST).waveform for index in chosen])
+    rate, n_samples = feature_extractor.sampling_rate, round(HEARD / len(chosen) * feature_extractor.sampling_rate)
+    return model.adapt([_beginning(paths[index], rate, n_samples) for index in chosen])
+
+
+def _beginning(path: Path, sampling_rate: int, n_samples: int) -> np.ndarray:
+    """At most the first `n_samples` of a recording, `(n_samples,)`; the rest is not read."""
+    heard, n_heard = [], 0
+    with closing(stream_recording(path, sampling_rate)) as pieces:
+        for piece in pieces:
+            heard.append(piece[: n_samples - n_heard])
+            n_heard += len(heard[-1])
+            if n_heard == n_samples:
+                break
+    return np.concatenate(heard)
 
 
 def advice(unlikeness: Sequence[float | None], adapted: bool) -> str | None:

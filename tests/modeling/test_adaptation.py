@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import soundfile
 import torch
@@ -49,6 +50,20 @@ def test_predict_hears_by_the_adapted_model(stranger, place, tmp_path, capsys):
     heard = answers(adapted)[0]["probabilities"]
     assert [heard[model.config.id2label[index]] for index in range(4)] == pytest.approx(expected.tolist(), abs=1e-4)
     assert answers(plain)[0]["probabilities"] != heard
+
+
+def test_of_long_recordings_as_much_is_heard_as_of_many_short_ones(stranger, tmp_path, monkeypatch):
+    monkeypatch.setattr("modeling.adaptation.HEARD", 6.0)
+    speech = 0.1 * np.concatenate([voice(1.0, seed=seed) for seed in range(9)])
+    for name, seconds in (("a.wav", 9), ("b.flac", 9), ("beginning/a.wav", 3), ("beginning/b.wav", 3)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        soundfile.write(tmp_path / name, speech[: seconds * 16_000], 16_000)
+    of_long = adapt_to(*load_model(stranger), tmp_path / "[ab].*").classifier.bias
+    of_beginnings = adapt_to(*load_model(stranger), tmp_path / "beginning").classifier.bias
+    torch.testing.assert_close(of_long, of_beginnings, atol=1e-4, rtol=0)
+    monkeypatch.undo()
+    of_all = adapt_to(*load_model(stranger), tmp_path / "[ab].*").classifier.bias
+    assert (of_all - of_beginnings).abs().max() > 1e-2
 
 
 def test_a_place_that_cannot_be_heard_is_named(stranger, tmp_path):
