@@ -10,8 +10,8 @@ from modeling.training.data import column
 
 
 def corpora_of(data: Dataset) -> list[int] | None:
-    """Index of every clip's corpus; None where there are no two corpora, as in a dataset that names none."""
-    names, indices = np.unique(column(data, "corpus", ""), return_inverse=True)
+    """Index of every clip's corpus, the unnamed one included; None where there are no two, as in a dataset that names none."""
+    names, indices = np.unique([str(name) for name in column(data, "corpus")], return_inverse=True)
     return indices.tolist() if len(names) > 1 else None
 
 

@@ -20,6 +20,7 @@ def test_one_corpus_alone_has_no_prior_of_its_own(columns):
 
 def test_corpora_are_counted_in_the_order_of_their_names():
     assert corpora_of(Dataset.from_dict({"corpus": ["b", "a", "b"]})) == [1, 0, 1]
+    assert corpora_of(Dataset.from_dict({"corpus": ["b", None, "b"]})) == [1, 0, 1]  # whose corpus nobody named
 
 
 def test_labels_that_a_corpus_has_more_often_are_expected_there_in_training_alone():
