@@ -70,6 +70,7 @@ def test_a_place_between_two_corpora_is_unlike_both():
     """One distribution over both would take what lies between them for the most ordinary."""
     model = tiny_model()
     hushed, hissing, between = (clips(range(20), noise, corpus=str(noise)) for noise in (0.0, 0.5, 0.02))
+    hissing.corpora = [None] * 20  # nobody named it
     both = Joined(hushed, hissing)
     measure_unlikeness(model, both, range(40), both)
     assert model.config.n_corpora == 2
