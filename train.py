@@ -44,7 +44,7 @@ from modeling.training.base import labels_of, make_model
 from modeling.training.calibration import calibrate
 from modeling.training.checking import check_clips
 from modeling.training.checkpoints import check_labels, checkpoints, newest_whole
-from modeling.training.corpus_prior import CorpusPrior, corpora_of
+from modeling.training.corpus_prior import CorpusPrior, corpus_indices
 from modeling.training.data import Clips, DataArguments, load, own_labels
 from modeling.training.evaluation import composition, describe, evaluate_clips, protocol, score
 from modeling.training.folders import check_folders, claim_for_all, folders_of, kept
@@ -214,7 +214,7 @@ def train(
     augmentation = Augmentation() if model_arguments.augmentation else None
     if augmentation:
         augmentation.attach(model)
-    corpora = corpora_of(fold.train) if model_arguments.corpus_prior else None
+    corpora = corpus_indices(fold.train) if model_arguments.corpus_prior else None
     sentences = shared_sentences(fold.train, data_arguments) if model_arguments.sentence_weight else None
     if sentences:
         SentenceHead(model.mel_cnn.pooling.embedding_size, sentences, model_arguments.sentence_weight).attach(model)

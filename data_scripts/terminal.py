@@ -1,4 +1,4 @@
-"""What commands say, and how they end when they cannot go on: in one line that says what is kept and how to go on."""
+"""What commands say, and how they end when they cannot go on: without a traceback, and with what is kept and how to go on."""
 
 import errno
 import os
@@ -15,6 +15,7 @@ from tqdm import tqdm
 from modeling.tables_mel_cnn import printable
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+MOST_FAULTS = 100  # that a message lists
 # Libraries that write by themselves say it in words; PyTorch's writer says only that it failed.
 NO_ROOM_IN_WORDS = re.compile(
     r"No space left on device|Disk quota exceeded|File too large|PytorchStreamWriter failed writing"
@@ -22,10 +23,16 @@ NO_ROOM_IN_WORDS = re.compile(
 
 
 def listed(faults: Sequence[str], heading: str | None = None) -> str:
-    """All faults, not the first alone: one behind the heading, if there is one, several one below the other."""
+    """All faults, not the first alone: one behind the heading, if there is one, several one below the other.
+
+    Of more than a terminal's pages hold, such as every file of a wrong folder, the first ones and how many more there are.
+    """
     if len(faults) == 1:
         return f"{heading}: {faults[0]}" if heading else faults[0]
-    return f"{heading or f'{len(faults)} things are wrong'}:" + "".join(f"\n  {fault.rstrip('.')}." for fault in faults)
+    lines = [printable(fault.rstrip(".")) for fault in faults[:MOST_FAULTS]]
+    if len(faults) > MOST_FAULTS:
+        lines.append(f"And {len(faults) - MOST_FAULTS:,} more")
+    return f"{heading or f'{len(faults):,} things are wrong'}:" + "".join(f"\n  {line}." for line in lines)
 
 
 def say(line: str) -> None:
@@ -55,7 +62,7 @@ def command(
     name: str = "error",
     errors: tuple[type[Exception], ...] = (ValueError, OSError),
 ) -> Iterator[None]:
-    """Ends the program in one line where Ctrl-C, a full disk or an input that will not do ends the block.
+    """Ends the program without a traceback where Ctrl-C, a full disk or an input that will not do ends the block.
 
     The first Ctrl-C lets the block clear up, a second one ends it at once.
 
@@ -65,7 +72,7 @@ def command(
         errors: those that are the input's or the machine's and not the program's, beside a full disk.
 
     Raises:
-        SystemExit: with that line. Any other exception is a fault of the program, and passes with its traceback.
+        SystemExit: with that line, or a line for each of several faults. Any other exception is a fault of the program, and passes with its traceback.
     """
     before, before_hook = signal.getsignal(signal.SIGINT), sys.unraisablehook
     in_charge = threading.current_thread() is threading.main_thread() and before is not signal.SIG_IGN
@@ -128,7 +135,8 @@ def _end(line: str) -> None:
     except OSError:  # a full disk, or nobody reads it; at its end the interpreter would try again, and complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     # Of several processes the first speaks for all.
-    raise SystemExit(printable(" ".join(line.split())) if os.environ.get("RANK", "0") == "0" else 1) from None
+    lines = "\n".join(printable(part.rstrip()) for part in line.splitlines() if part.strip())
+    raise SystemExit(lines if os.environ.get("RANK", "0") == "0" else 1) from None
 
 
 def _disk_is_full(error: BaseException | None) -> bool:

@@ -6,12 +6,12 @@ from datasets import Dataset
 from torch import nn
 
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
-from modeling.training.data import column
+from modeling.training.data import corpora_of
 
 
-def corpora_of(data: Dataset) -> list[int] | None:
-    """Index of every clip's corpus, the unnamed one included; None where there are no two, as in a dataset that names none."""
-    names, indices = np.unique([str(name) for name in column(data, "corpus")], return_inverse=True)
+def corpus_indices(data: Dataset) -> list[int] | None:
+    """Index of every clip's corpus; None where there are no two, as in a dataset that names none."""
+    names, indices = np.unique(corpora_of(data), return_inverse=True)
     return indices.tolist() if len(names) > 1 else None
 
 

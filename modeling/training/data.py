@@ -156,7 +156,7 @@ def own_labels(splits: DatasetDict, arguments: DataArguments) -> dict[str, list[
     """The labels that occur in each corpus, over all splits; one nameless corpus where the column is absent."""
     labels = {}
     for split in splits.values():
-        for corpus, label in zip(column(split, "corpus", ""), split[arguments.label_column_name], strict=True):
+        for corpus, label in zip(corpora_of(split), split[arguments.label_column_name], strict=True):
             labels.setdefault(corpus, set()).add(label)
     return {corpus: sorted(found) for corpus, found in labels.items()}
 
@@ -164,6 +164,11 @@ def own_labels(splits: DatasetDict, arguments: DataArguments) -> dict[str, list[
 def column(data: Dataset, name: str | None, default=None) -> list:
     """A column's values, or the default for every row where there is no such column."""
     return list(data[name]) if name in data.column_names else [default] * len(data)
+
+
+def corpora_of(data: Dataset) -> list[str]:
+    """Name of every clip's corpus; those that nobody named are one, with the name ""."""
+    return ["" if name is None else str(name) for name in column(data, "corpus")]
 
 
 class Recordings:
@@ -232,7 +237,7 @@ class Clips(torch.utils.data.Dataset):
         self.audio = Recordings(data, arguments)
         self.labels = list(data[arguments.label_column_name])
         self.speakers = column(data, arguments.speaker_column_name)
-        self.corpora = column(data, "corpus", "")
+        self.corpora = corpora_of(data)
         self.sampling_rate, self.max_length, self.transform = sampling_rate, max_length, transform
         self.further = further or {}
 

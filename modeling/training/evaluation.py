@@ -9,7 +9,7 @@ import evaluate
 import numpy as np
 from datasets import Dataset
 
-from modeling.training.data import DataArguments, column
+from modeling.training.data import DataArguments, column, corpora_of
 from modeling.training.folds import HELD_OUT_SHARE, Fold
 
 METRICS = Path(__file__).parent / "metrics.py"
@@ -42,7 +42,7 @@ def evaluate_clips(
     """
     metric = evaluate.load(str(METRICS))
     labels = np.asarray(data[arguments.label_column_name])
-    corpora = np.asarray(column(data, "corpus", ""))
+    corpora = np.asarray(corpora_of(data))
     possible = [own_labels[corpus] for corpus in corpora]
     names = data.features[arguments.label_column_name].names
     among_own = with_calm_as_neutral(probabilities, possible, names)
@@ -118,7 +118,7 @@ def score(probabilities: np.ndarray, data: Dataset, arguments: DataArguments, ow
     """What training watches: recall among a corpus's own labels, each corpus counting as much as the other."""
     metric = evaluate.load(str(METRICS))
     labels = np.asarray(data[arguments.label_column_name])
-    corpora = np.asarray(column(data, "corpus", ""))
+    corpora = np.asarray(corpora_of(data))
     names = data.features[arguments.label_column_name].names
     probabilities_among_own = with_calm_as_neutral(probabilities, [own_labels[corpus] for corpus in corpora], names)
     recalls = {}
@@ -150,8 +150,8 @@ def describe(folds: list[Fold], arguments: DataArguments, dataset_card: dict) ->
 def composition(data: Dataset, arguments: DataArguments) -> dict[str, dict]:
     """What a model is trained on: `n_clips` and `n_speakers` (None if unknown) of each corpus, the name "" if it has none."""
     speakers = defaultdict(list)
-    for corpus, speaker in zip(column(data, "corpus"), column(data, arguments.speaker_column_name), strict=True):
-        speakers[corpus or ""].append(speaker)
+    for corpus, speaker in zip(corpora_of(data), column(data, arguments.speaker_column_name), strict=True):
+        speakers[corpus].append(speaker)
     return {
         corpus: {"n_clips": len(found), "n_speakers": len(set(found) - {None}) or None}
         for corpus, found in sorted(speakers.items())

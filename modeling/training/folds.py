@@ -8,7 +8,7 @@ import numpy as np
 from datasets import Dataset, DatasetDict, concatenate_datasets
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from modeling.training.data import DataArguments, column
+from modeling.training.data import DataArguments, column, corpora_of
 
 HELD_OUT_SHARE = 5  # one clip, or speaker, in five
 
@@ -79,7 +79,7 @@ def _official(splits: DatasetDict, arguments: DataArguments, seed: int) -> Fold:
 
 def _leave_out(splits: DatasetDict, arguments: DataArguments, seed: int) -> Fold:
     fold = _official(splits, arguments, seed)
-    known = sorted({corpus for corpus in column(fold.train, "corpus") if corpus is not None})
+    known = sorted(set(corpora_of(fold.train)) - {""})
     if arguments.leave_out not in known or len(known) < 2:
         raise ValueError(
             f"--leave_out {arguments.leave_out}: the corpora in training are {', '.join(known) or 'not named'}; "
@@ -87,7 +87,7 @@ def _leave_out(splits: DatasetDict, arguments: DataArguments, seed: int) -> Fold
         )
 
     def rows(split: Dataset, left_out: bool) -> Dataset:
-        is_left_out = np.asarray(column(split, "corpus")) == arguments.leave_out
+        is_left_out = np.asarray(corpora_of(split)) == arguments.leave_out
         return split.select(np.flatnonzero(is_left_out == left_out))
 
     return Fold(
@@ -123,7 +123,7 @@ def _parts(data: Dataset, arguments: DataArguments, n_parts: int, by_speaker: bo
             f"The only speaker is {speakers[0]}; a split by speaker needs at least 2. Use --split_by file."
         )
     # By label alone, one speaker of very many clips would take the place of many speakers of another corpus.
-    strata = [f"{corpus} {label}" for corpus, label in zip(column(data, "corpus"), labels, strict=True)]
+    strata = [f"{corpus} {label}" for corpus, label in zip(corpora_of(data), labels, strict=True)]
     if max(Counter(strata).values()) < n_parts:  # too few clips for so fine a division
         strata = labels
     return _divide(StratifiedGroupKFold(n_parts, shuffle=True, random_state=seed), strata, speakers)

@@ -49,7 +49,7 @@ def measure_unlikeness(
     From then on the model is less sure of what is unlike.
     """
     unlikeness, chosen = model.mel_cnn.unlikeness, list(islice(order, UNLIKENESS_CLIPS))
-    names, corpora = np.unique([str(clips.corpora[index]) for index in chosen], return_inverse=True)
+    names, corpora = np.unique([clips.corpora[index] for index in chosen], return_inverse=True)
     first, last = _statistics(model, clips, chosen)
     axes = np.linalg.eigh(np.cov(_within(last, corpora).T))[1]  # the strongest one comes last
     directions = axes[:, -unlikeness.directions.shape[1] :]

@@ -29,7 +29,7 @@ from data_scripts.staging import claim, whole_files
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training import report
 from modeling.training.adapting import measure_adaptation
-from modeling.training.data import DataArguments, column, load, own_labels
+from modeling.training.data import DataArguments, corpora_of, load, own_labels
 from modeling.training.evaluation import brief, name_of
 from modeling.training.folds import make_folds
 from modeling.training.model_card import write_card
@@ -72,7 +72,7 @@ def main() -> None:
     kept = f"the figures of the protocols that have ended are in {arguments.study_dir}: the same command goes on"
     with command(lambda: kept, "study.py"), claim(arguments.study_dir, arguments.model_dir):
         if STRANGERS in arguments.parts:
-            corpora = sorted(set(column(load(data_arguments)[data_arguments.train_split_name], "corpus")) - {None})
+            corpora = sorted(set(corpora_of(load(data_arguments)[data_arguments.train_split_name])) - {""})
             arguments.parts += [WITHOUT + corpus for corpus in corpora if WITHOUT + corpus not in arguments.parts]
         for name in protocols(arguments):
             run_protocol(arguments.study_dir / name, name, data_arguments, rest)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from data_scripts.terminal import command, say, say_text
+from data_scripts.terminal import command, listed, say, say_text
 
 PROJECT = Path(__file__).parents[2]
 START = """
@@ -86,9 +86,19 @@ def test_a_fault_of_the_program_keeps_its_traceback():
 def test_an_end_cannot_steer_the_terminal(capsys):
     with pytest.raises(SystemExit) as end, command():
         raise ValueError("\x1b[2Jevil.wav is no\nrecording")
-    assert end.value.code == r"error: \x1b[2Jevil.wav is no recording"
+    assert end.value.code == "error: \\x1b[2Jevil.wav is no\nrecording"
     say("\x1b]0;evil")
     assert capsys.readouterr().out == "\\x1b]0;evil\n"
+
+
+def test_every_fault_has_a_line_and_a_wrong_folder_fills_no_terminal():
+    faults = [f"{number}.wav is torn." for number in range(4_000)]
+    with pytest.raises(SystemExit) as end, command():
+        raise ValueError(listed(["a\nb.wav is torn", *faults[:2]]))
+    assert end.value.code == "error: 3 things are wrong:\n  a\\nb.wav is torn.\n  0.wav is torn.\n  1.wav is torn."
+    lines = listed(faults).splitlines()
+    assert lines[0] == "4,000 things are wrong:"
+    assert lines[-2:] == ["  99.wav is torn.", "  And 3,900 more."]
 
 
 def test_a_table_keeps_its_lines_and_cannot_steer_the_terminal(capsys):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from datasets import Dataset
 
-from modeling.training.corpus_prior import CorpusPrior, corpora_of
+from modeling.training.corpus_prior import CorpusPrior, corpus_indices
 from tests.modeling.tiny import tiny_model
 
 
@@ -15,12 +15,12 @@ def batch(corpora: list[int]) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("columns", [{"label": [0, 1]}, {"corpus": ["one", "one"]}], ids=["unnamed", "one"])
 def test_one_corpus_alone_has_no_prior_of_its_own(columns):
-    assert corpora_of(Dataset.from_dict(columns)) is None
+    assert corpus_indices(Dataset.from_dict(columns)) is None
 
 
 def test_corpora_are_counted_in_the_order_of_their_names():
-    assert corpora_of(Dataset.from_dict({"corpus": ["b", "a", "b"]})) == [1, 0, 1]
-    assert corpora_of(Dataset.from_dict({"corpus": ["b", None, "b"]})) == [1, 0, 1]  # whose corpus nobody named
+    assert corpus_indices(Dataset.from_dict({"corpus": ["b", "a", "b"]})) == [1, 0, 1]
+    assert corpus_indices(Dataset.from_dict({"corpus": ["b", None, "b"]})) == [1, 0, 1]  # whose corpus nobody named
 
 
 def test_labels_that_a_corpus_has_more_often_are_expected_there_in_training_alone():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from datasets import ClassLabel, Dataset
 
-from modeling.training.data import DataArguments
-from modeling.training.evaluation import composition, evaluate_clips, name_of
+from modeling.training.data import DataArguments, own_labels
+from modeling.training.evaluation import composition, evaluate_clips, name_of, score
 
 
 def clips(emotions: tuple[str, ...] = ("neutral", "happy", "sad"), **columns: list) -> Dataset:
@@ -18,6 +18,20 @@ def test_null_speakers_are_unknown_and_zero_is_a_name():
     evaluation = evaluate_clips(np.eye(2)[[0, 1, 0, 0]], data, arguments, {"": [0, 1]})
     assert set(evaluation["speaker"]) == {"0", "7", "unknown"} and set(evaluation["gender"]) == {"f", "m", "unknown"}
     assert evaluation["speaker"]["0"]["raw"]["n_clips"] == 2 and evaluation["all"]["raw"]["n_speakers"] == 3
+
+
+def test_clips_whose_corpus_nobody_named_are_a_corpus_of_their_own():
+    data, arguments = clips(emotion=[0, 1, 2, 1], corpus=["a", None, "a", None]), DataArguments(dataset_name="made up")
+    possible = own_labels({"train": data}, arguments)
+    assert possible == {"a": [0, 2], "": [1]}
+    probabilities = np.asarray([[0.3, 0.6, 0.1]] * 4)
+    evaluation = evaluate_clips(probabilities, data, arguments, possible)
+    assert {name: entry["own_labels"]["accuracy"] for name, entry in evaluation["corpus"].items()} == {
+        "a": 0.5,
+        "unknown": 1.0,
+    }
+    figures = score(probabilities, data, arguments, possible)
+    assert figures["unweighted_average_recall"] == 0.75 and figures["unweighted_average_recall_a"] == 0.5
 
 
 def test_merged_corpora_are_compared_by_the_labels_that_all_of_them_have():

@@ -16,7 +16,7 @@ from tests.modeling.tiny import tiny_model, voice
 RATE = 16_000
 
 
-def clips(seeds: range, noise: float = 0.0, corpus: str = "here") -> Clips:
+def clips(seeds: range, noise: float = 0.0, corpus: str | None = "here") -> Clips:
     rows = []
     for seed in seeds:
         hiss = noise * np.random.default_rng(seed).standard_normal(RATE // 2)
@@ -69,8 +69,8 @@ def test_most_new_voices_are_below_one_and_another_microphone_is_above():
 def test_a_place_between_two_corpora_is_unlike_both():
     """One distribution over both would take what lies between them for the most ordinary."""
     model = tiny_model()
-    hushed, hissing, between = (clips(range(20), noise, corpus=str(noise)) for noise in (0.0, 0.5, 0.02))
-    hissing.corpora = [None] * 20  # nobody named it
+    hushed, between = clips(range(20)), clips(range(20), noise=0.02)
+    hissing = clips(range(20), noise=0.5, corpus=None)  # nobody named it
     both = Joined(hushed, hissing)
     measure_unlikeness(model, both, range(40), both)
     assert model.config.n_corpora == 2
