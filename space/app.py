@@ -34,6 +34,7 @@ from page import Page
 from programs import MCP_PATH, Programs
 from sent import several
 from sentences import HINTS, MICROPHONE, VOICE
+from sound import UNPROCESSED
 from starlette.middleware import Middleware
 from visitors import Visitors
 
@@ -138,6 +139,7 @@ def script() -> str:
     """What runs in the visitor's browser: the scripts, and as `settings` what they share with the static page's."""
     settings = {
         "sentences": {"microphone": MICROPHONE},
+        "microphone": UNPROCESSED,
         "live_window": live.LIVE_WINDOW,
         "recorder": (HERE / "microphone-worklet.js").read_text(),
     }

@@ -5,9 +5,10 @@ if (!navigator.mediaDevices) {
   say(sentences.insecure);
 } else {
   const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  const asItIs = ({ audio, ...others }) => ({ ...others, audio: audio && { ...settings.microphone, ...(audio === true ? {} : audio) } });
   navigator.mediaDevices.getUserMedia = async (constraints) => {
     try {
-      const stream = await ask(constraints);
+      const stream = await ask(asItIs(constraints));
       say("");
       return stream;
     } catch (error) {

@@ -14,6 +14,8 @@ TRACK_STEP = 0.01  # seconds
 LOWEST_PITCH, HIGHEST_PITCH = 60.0, 600.0  # Hz
 LOUDNESS_RANGE = (-60.0, 0.0)  # dB below full scale, of a picture
 MOST_PITCHES = 1_000  # in one clip
+# What the browser is asked for, a microphone as it is: what makes a call pleasant takes away how something is said.
+UNPROCESSED = {"echoCancellation": False, "noiseSuppression": False, "autoGainControl": False}
 
 
 def load(path: str | None, feature_extractor, longest: float = LONGEST_CLIP) -> np.ndarray:

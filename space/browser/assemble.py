@@ -113,6 +113,7 @@ def settings(description: dict, record: Record, examples: list[Path]) -> dict:
         "adapting": _adapting(description),
         "shortest_voice": round(visitors.SHORTEST_VOICE),
         "shortest_judged": following.SHORTEST_JUDGED,
+        "microphone": sound.UNPROCESSED,
         "track_step": sound.TRACK_STEP,
         "pitch": {"lowest": sound.LOWEST_PITCH, "highest": sound.HIGHEST_PITCH, "most": sound.MOST_PITCHES},
         "worth": _worth(record, description["unsure_threshold"], unlike=False),

@@ -17,8 +17,7 @@ export async function openMicrophone(onPiece) {
   if (!navigator.mediaDevices) throw new Error(sentences.insecure);
   let stream;
   try {
-    // As it is: what makes a call pleasant takes away how something is said.
-    stream = await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false } });
+    stream = await navigator.mediaDevices.getUserMedia({ audio: settings.microphone });
   } catch (error) {
     throw new Error(sentences[error.name] ?? filled(sentences.other, error.message));
   }

@@ -7,6 +7,7 @@ import time
 import pytest
 import soundfile
 from playwright.sync_api import expect
+from sound import UNPROCESSED
 
 from tests.space.browsing import EMOTIONS, WAIT, headline, open_at, panel, saved, sentence, upload
 from tests.space.conftest import required
@@ -144,6 +145,14 @@ def test_what_phones_record_and_what_is_dropped_on_the_recorder_is_taken(visit, 
         expect(headline(page)).to_contain_text("Happy", timeout=WAIT)
         panel(page).get_by_role("button", name="Clear").click()
         expect(headline(page)).to_have_count(0)
+
+
+def test_a_microphone_is_recorded_as_it_is_and_not_as_for_a_call(visit):
+    asked = (
+        "navigator.mediaDevices.getUserMedia({audio: true}).then(stream => stream.getAudioTracks()[0].getSettings())"
+    )
+    found = visit("Clip").evaluate(asked)
+    assert {name: found[name] for name in UNPROCESSED} == UNPROCESSED
 
 
 def test_a_denied_microphone_is_said_in_a_sentence(browser, server):
