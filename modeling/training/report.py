@@ -95,7 +95,7 @@ def strangers_table(runs: dict[str, dict]) -> str:
     """How a corpus is heard that was not trained on, one line for every corpus that was left out, as a Markdown table.
 
     Args:
-        runs: Corpus -> what `brief` returns for the run without it, which was tested on it.
+        runs: Corpus -> what `brief` returns for the run without it, which was tested on it, with what `recognise_strangers` does.
     """
     figures = {
         "unweighted_average_recall": "UAR",
@@ -103,8 +103,12 @@ def strangers_table(runs: dict[str, dict]) -> str:
         "expected_calibration_error": "calibration error",
         "sure_accuracy": "accuracy of sure answers",
         "sure_share": "share of sure answers",
+        "unlikeness_auroc": "told from known corpora, AUROC",
+        "unlike_share": "said to be unlike",
     }
     known = {corpus: entry[corpus] for corpus, entry in runs.items() if corpus in entry}
+    # What was not measured at all has no column.
+    figures = {name: title for name, title in figures.items() if any(name in entry for entry in known.values())}
     rows = {corpus: [entry.get(figure) for figure in figures] for corpus, entry in known.items()}
     by_figure = [[value for value in values if value is not None] for values in zip(*rows.values(), strict=True)]
     rows["mean"] = [float(np.mean(values)) if values else None for values in by_figure]

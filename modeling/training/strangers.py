@@ -1,4 +1,4 @@
-"""After training: BatchNorm's statistics of clean clips, and what `unlikeness` is measured against."""
+"""After training: BatchNorm's statistics of clean clips, what `unlikeness` is measured against, and whether it knows strangers."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,6 +7,7 @@ from itertools import islice
 import numpy as np
 import torch
 from sklearn.covariance import LedoitWolf
+from sklearn.metrics import roc_auc_score
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
@@ -17,6 +18,7 @@ STATISTICS_CLIPS = 400  # of which BatchNorm's statistics are taken
 PIECE = 2.0  # seconds: in pieces of one length, because padding would count
 PIECES_AT_ONCE = 40
 UNLIKENESS_CLIPS = 2_000  # of which the spread of the training data is taken
+COMPARED_CLIPS = 400  # of what is known and of a stranger each
 SHARE_BELOW = (
     0.95  # of the validation clips, whose voices are new and whose studios are known, has an unlikeness below 1
 )
@@ -62,6 +64,24 @@ def measure_unlikeness(
     unit = max(np.quantile(distances, SHARE_BELOW), 1e-6)
     unlikeness.fit(directions, whitening / unit, centres / unit)
     model.config.n_corpora, model.config.unlike_temperature = len(names), UNLIKE_TEMPERATURE
+
+
+def recognise_strangers(model: MelCNNForAudioClassification, known: Clips, unheard: Clips) -> dict[str, float]:
+    """How well `unlikeness` tells a corpus that was never heard from new voices of those that were.
+
+    Returns:
+        `unlikeness_auroc`: Area under the ROC curve; 0.5 is by chance. `unlike_share`: Of the unheard corpus's clips, those above 1,
+        which are said to be unlike. By 400 clips each.
+    """
+    distances = [
+        _hear(model, clips, np.linspace(0, len(clips) - 1, min(len(clips), COMPARED_CLIPS)).round().astype(int))
+        for clips in (known, unheard)
+    ]
+    is_unheard = np.repeat([0, 1], [len(part) for part in distances])
+    return {
+        "unlikeness_auroc": float(roc_auc_score(is_unheard, np.concatenate(distances))),
+        "unlike_share": float((distances[1] > 1).mean()),
+    }
 
 
 def note_uncommon_labels(model: MelCNNForAudioClassification, clips: Clips) -> None:

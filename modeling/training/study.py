@@ -29,12 +29,13 @@ from data_scripts.staging import claim, whole_files
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training import report
 from modeling.training.adapting import measure_adaptation
-from modeling.training.data import DataArguments, corpora_of, load, own_labels
+from modeling.training.data import Clips, DataArguments, corpora_of, load, own_labels
 from modeling.training.evaluation import brief, name_of
 from modeling.training.folds import make_folds
 from modeling.training.model_card import write_card
 from modeling.training.robustness import measure_robustness
 from modeling.training.sources import load_card
+from modeling.training.strangers import recognise_strangers
 
 ROOT = Path(__file__).parents[2]
 PROTOCOLS = {
@@ -126,13 +127,19 @@ def study_robustness(model: MelCNNForAudioClassification, data_arguments: DataAr
     return measure_robustness(model, fold.validation, data_arguments, device, own_labels(splits, data_arguments))
 
 
-def study_adaptation(folder: Path, corpus: str, data_arguments: DataArguments) -> dict[str, float]:
-    """Measures what adapting is worth to the model of a run that left a corpus out."""
+def study_strangers(
+    folder: Path, corpus: str, data_arguments: DataArguments
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Measures what adapting is worth to the model of a run that left a corpus out, and whether it knows that it never heard it."""
     model = MelCNNForAudioClassification.from_pretrained(folder)
     splits = load(data_arguments, list(model.config.id2label.values()))
     device = TrainingArguments(per_device_eval_batch_size=32, report_to="none")
     (fold,) = make_folds(splits, replace(data_arguments, leave_out=corpus), device.seed)
-    return measure_adaptation(model, fold.evaluation, data_arguments, device, own_labels(splits, data_arguments))
+    adaptation = measure_adaptation(model, fold.evaluation, data_arguments, device, own_labels(splits, data_arguments))
+    known, unheard = (
+        Clips(part, data_arguments, model.config.sampling_rate) for part in (fold.validation, fold.evaluation)
+    )
+    return adaptation, recognise_strangers(model, known, unheard)
 
 
 def collect(
@@ -151,9 +158,9 @@ def collect(
         study["protocols"][name] = {"protocol": evaluation["protocol"] + recipe, **brief(evaluation)}
         if name.startswith(WITHOUT):
             corpus = name.removeprefix(WITHOUT)
-            study.setdefault("adaptation", {})[corpus] = study_adaptation(
-                arguments.study_dir / name, corpus, data_arguments
-            )
+            adaptation, recognition = study_strangers(arguments.study_dir / name, corpus, data_arguments)
+            study.setdefault("adaptation", {})[corpus] = adaptation
+            study["protocols"][name][corpus] |= recognition
     if TEST in arguments.parts:
         study[TEST] = brief(json.loads((arguments.study_dir / TEST / "evaluation.json").read_text()))
     with whole_files(arguments.model_dir, last=found.name) as staging:

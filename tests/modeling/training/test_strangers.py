@@ -10,7 +10,12 @@ from datasets import ClassLabel, Dataset
 
 from modeling.training.calibration import UNLIKE_TEMPERATURE
 from modeling.training.data import Clips, DataArguments
-from modeling.training.strangers import measure_unlikeness, note_uncommon_labels, use_clean_statistics
+from modeling.training.strangers import (
+    measure_unlikeness,
+    note_uncommon_labels,
+    recognise_strangers,
+    use_clean_statistics,
+)
 from tests.modeling.tiny import tiny_model, voice
 
 RATE = 16_000
@@ -64,6 +69,15 @@ def test_most_new_voices_are_below_one_and_another_microphone_is_above():
     known = unlikeness(model, clips(range(40, 60)))
     assert np.mean(known < 1) == pytest.approx(0.95, abs=0.001)
     assert np.median(unlikeness(model, clips(range(60, 70), noise=0.1))) > 2
+
+
+def test_another_microphone_is_told_from_new_voices_and_new_voices_are_not():
+    model = tiny_model()
+    measure_unlikeness(model, clips(range(40)), range(40), clips(range(40, 60)))
+    heard = recognise_strangers(model, clips(range(40, 60)), clips(range(60, 80), noise=0.1))
+    assert heard["unlikeness_auroc"] > 0.95 and heard["unlike_share"] > 0.9
+    alike = recognise_strangers(model, clips(range(40, 60)), clips(range(60, 80)))
+    assert alike["unlikeness_auroc"] == pytest.approx(0.5, abs=0.25) and alike["unlike_share"] < 0.5
 
 
 def test_a_place_between_two_corpora_is_unlike_both():

@@ -49,9 +49,18 @@ def test_figures_reach_the_checkpoint_and_its_card(studied):
     assert list(study["robustness"]) == list(CONDITIONS)
     assert list(study["adaptation"]["tess"]) == ["0", "1", "5", "20", "100"]
     assert all(0 <= uar <= 1 for uar in study["adaptation"]["tess"].values())
+    unheard = study["protocols"]["without-tess"]["tess"]
+    assert 0 <= unheard["unlikeness_auroc"] <= 1 and 0 <= unheard["unlike_share"] <= 1
     assert (folder / "build/model/adaptation.png").stat().st_size > 10_000
     card = ModelCard.load(folder / "build/model/README.md").content
-    for text in ("telephone, G.711", "by-file", "](robustness.png)", "| corpus that was never heard |", "| mean |"):
+    for text in (
+        "telephone, G.711",
+        "by-file",
+        "](robustness.png)",
+        "| corpus that was never heard |",
+        "AUROC",
+        "| mean |",
+    ):
         assert text in card
     assert "telephone, G.711" in printed
     assert (folder / "build/model/robustness.png").stat().st_size > 10_000
