@@ -58,7 +58,7 @@ from modeling.configuration_mel_cnn import MelCNNConfig
 from modeling.fourier import MelSpectrogramByProducts
 from modeling.loading import CHECKPOINT, load_model
 from modeling.quantize import Corpus, quantize
-from modeling.strangers_mel_cnn import CLEARLY_UNLIKE, HALF_WAY, PIECE
+from modeling.strangers_mel_cnn import CLEARLY_UNLIKE, HALF_WAY, PIECE, SLIGHTLY_UNLIKE
 
 CORPUS = Path("build/corpus")  # where data_scripts.build leaves it
 SHORTEST = 0.05  # seconds
@@ -78,9 +78,9 @@ MEANING = {
 ADAPTING = (
     "to a voice or a place: cut its speech into pieces of about piece_duration seconds and run each alone; undo the "
     "calibration of their logits, that is multiply by calibration_temperature * (1 + unlike_temperature * "
-    "min(max((unlikeness - 1) / (clearly_unlike - 1), 0), 1)); take the mean over the pieces, and from those of "
-    "common_labels subtract their mean; subtract n_pieces / (n_pieces + half_way) of that from the biases of common_labels, "
-    "which are among those of all labels in model.onnx, little-endian float32 from the byte bias_offset on"
+    "min(max((unlikeness - slightly_unlike) / (clearly_unlike - slightly_unlike), 0), 1)); take the mean over the pieces, and "
+    "from those of common_labels subtract their mean; subtract n_pieces / (n_pieces + half_way) of that from the biases of "
+    "common_labels, which are among those of all labels in model.onnx, little-endian float32 from the byte bias_offset on"
 )
 
 
@@ -213,6 +213,7 @@ def adapting(config: MelCNNConfig, path: Path) -> dict:
         "half_way": HALF_WAY,
         "common_labels": [index for index in range(config.num_labels) if index not in config.uncommon_labels],
         "unlike_temperature": config.unlike_temperature,
+        "slightly_unlike": SLIGHTLY_UNLIKE,
         "clearly_unlike": CLEARLY_UNLIKE,
         "bias_offset": len(before) + len(serialized) - len(bias.raw_data),
     }

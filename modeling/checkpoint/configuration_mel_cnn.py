@@ -44,7 +44,7 @@ class MelCNNConfig(PreTrainedConfig):
         calibration_temperature: Divides the logits, so that their softmax can be read as a probability.
         n_corpora: Corpora that it was trained on, which `unlikeness` is measured from.
         unlike_temperature: How much more the logits of a clip are divided by that is unlike the training data: at an
-            unlikeness of 1.1 and above by `1 + unlike_temperature` times the temperature, at 1 and below by the temperature.
+            unlikeness of 1.1 and above by `1 + unlike_temperature` times the temperature, at 0.8 and below by the temperature.
         uncommon_labels: Indices of labels that most of the corpora lack: adapting leaves them alone.
         unsure_threshold: Below this probability of the best label, a user interface says "not sure".
 

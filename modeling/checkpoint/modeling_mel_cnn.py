@@ -23,7 +23,7 @@ from .layers_mel_cnn import (
     ResidualEncoder,
 )
 from .outputs_mel_cnn import MelCNNClassifierOutput, MelCNNModelOutput, classification_loss
-from .strangers_mel_cnn import CLEARLY_UNLIKE, Unlikeness, pieces_of_speech, take_back_favour
+from .strangers_mel_cnn import CLEARLY_UNLIKE, SLIGHTLY_UNLIKE, Unlikeness, pieces_of_speech, take_back_favour
 from .streaming_mel_cnn import MelCNNStream
 from .tables_mel_cnn import csv_bytes, printable
 
@@ -192,7 +192,8 @@ class MelCNNForAudioClassification(MelCNNPreTrainedModel):
 
     def _temperature(self, unlikeness: torch.Tensor) -> torch.Tensor:
         """What the logits of every clip are divided by, `(batch, 1)`: where a clip is unlike the training data, more."""
-        excess = ((unlikeness - 1) / (CLEARLY_UNLIKE - 1)).clamp(0, 1)[:, None].to(self.dtype)
+        excess = ((unlikeness - SLIGHTLY_UNLIKE) / (CLEARLY_UNLIKE - SLIGHTLY_UNLIKE)).clamp(0, 1)
+        excess = excess[:, None].to(self.dtype)
         return self.config.calibration_temperature * (1 + self.config.unlike_temperature * excess)
 
     def adapt(self, waveforms: Sequence[torch.Tensor | np.ndarray]) -> "MelCNNForAudioClassification":

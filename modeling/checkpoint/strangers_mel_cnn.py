@@ -9,7 +9,8 @@ from torch import nn
 from .speech_mel_cnn import no_speech
 
 N_DIRECTIONS = 16  # of the last features; more see other corpora less well (EXPERIMENTS.md)
-CLEARLY_UNLIKE = 1.1  # unlikeness from which on a clip gets the whole `unlike_temperature`
+# Unlikeness from which on a clip gets some of the `unlike_temperature`, and the whole of it (EXPERIMENTS.md).
+SLIGHTLY_UNLIKE, CLEARLY_UNLIKE = 0.8, 1.1
 PIECE = 3.0  # seconds, as the clips that are trained on
 MOST_PIECES = 200  # more make no difference, and take their time
 HALF_WAY = 5  # pieces that adapt half way; chosen on corpora that were not trained on (EXPERIMENTS.md)

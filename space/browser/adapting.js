@@ -41,8 +41,8 @@ export function adapted(model, heard) {
 
 /** What calibration divided a clip's logits by. */
 function temperature(unlikeness) {
-  const { unlike_temperature, clearly_unlike } = settings.adapting;
-  const excess = Math.min(Math.max((unlikeness - 1) / (clearly_unlike - 1), 0), 1);
+  const { unlike_temperature, slightly_unlike, clearly_unlike } = settings.adapting;
+  const excess = Math.min(Math.max((unlikeness - slightly_unlike) / (clearly_unlike - slightly_unlike), 0), 1);
   return settings.calibration_temperature * (1 + unlike_temperature * excess);
 }
 

@@ -90,7 +90,8 @@ def test_adapted_as_its_description_says(tmp_path, monkeypatch):
     described = json.loads((tmp_path / "onnx" / "model.json").read_text())
     adapting, common = described["adapting"], described["adapting"]["common_labels"]
     outputs = [session(tmp_path).run(["logits", "unlikeness"], inputs(clip)) for clip in clips]
-    excess = np.array([(unlike[0] - 1) / (adapting["clearly_unlike"] - 1) for _, unlike in outputs]).clip(0, 1)
+    low, high = adapting["slightly_unlike"], adapting["clearly_unlike"]
+    excess = np.array([(unlike[0] - low) / (high - low) for _, unlike in outputs]).clip(0, 1)
     assert common == [0, 2, 3] and len(set(excess)) > 2  # the clips are calibrated in different ways
     temperatures = described["calibration_temperature"] * (1 + adapting["unlike_temperature"] * excess)
     favour = np.mean([logits[0] * by for (logits, _), by in zip(outputs, temperatures, strict=True)], axis=0)

@@ -56,12 +56,13 @@ def test_output_has_unlikeness_and_embedding():
     assert outputs.pooler_output.shape == (2, model.mel_cnn.pooling.embedding_size)
 
 
-def test_answers_on_what_is_unlike_are_less_sure():
+@pytest.mark.parametrize(("distance", "divided_by"), [(0.8, 1), (0.95, 1.5), (1.1, 2), (5, 2)])
+def test_answers_are_less_sure_the_more_unlike_a_clip_is(distance, divided_by):
     model = tiny_model(unlike_temperature=1.0)
     inputs = batch(0.5)
     logits = model(**inputs).logits
-    make_all_unlike(model)
-    torch.testing.assert_close(model(**inputs).logits, logits / 2)
+    make_all_unlike(model, distance)
+    torch.testing.assert_close(model(**inputs).logits, logits / divided_by)
 
 
 def test_adapted_model_is_another_one_and_travels(tmp_path):

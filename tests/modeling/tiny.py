@@ -43,12 +43,11 @@ def save_checkpoint(folder, **options) -> MelCNNForAudioClassification:
     return model
 
 
-def make_all_unlike(model: MelCNNForAudioClassification) -> None:
-    """Whatever the model hears lies far from its training data from now on."""
+def make_all_unlike(model: MelCNNForAudioClassification, distance: float = 10.0) -> None:
+    """Whatever the model hears lies so far from its training data from now on."""
     unlikeness = model.mel_cnn.unlikeness
-    unlikeness.fit(
-        np.zeros(unlikeness.directions.shape), np.zeros(unlikeness.whitening.shape), np.ones(unlikeness.centres.shape)
-    )
+    centres = np.full(unlikeness.centres.shape, distance / np.sqrt(unlikeness.centres.shape[1]))
+    unlikeness.fit(np.zeros(unlikeness.directions.shape), np.zeros(unlikeness.whitening.shape), centres)
 
 
 def voice(seconds: float, sampling_rate: int = 16_000, seed: int = 0) -> np.ndarray:
