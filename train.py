@@ -22,7 +22,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from data_scripts.terminal import command, end_quietly_while_loading, say, say_text
+from data_scripts.terminal import command, end_quietly_while_loading, printable_lines, say, say_text
 
 if __name__ == "__main__":
     end_quietly_while_loading()
@@ -37,7 +37,6 @@ from data_scripts.staging import what_stands, whole_files
 from modeling.feature_extraction_mel_cnn import MelCNNFeatureExtractor
 from modeling.model_files import in_plain_words
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
-from modeling.tables_mel_cnn import printable
 from modeling.training import report
 from modeling.training.augmentation import Augmentation
 from modeling.training.base import labels_of, make_model
@@ -101,7 +100,7 @@ def run(model_arguments: ModelArguments, data_arguments: DataArguments, training
         base = read_base(model_arguments.model_name_or_path) if training_arguments.do_train else None
         push = prepare_push(training_arguments, dataset_card, base, len(folds))
     except ValueError as error:
-        raise SystemExit("\n".join(map(printable, f"train.py: {error}".splitlines()))) from error
+        raise SystemExit(printable_lines(f"train.py: {error}")) from error
     training_arguments.hub_token = None  # `Trainer` writes its arguments into every checkpoint
     possible = own_labels(splits, data_arguments)
 

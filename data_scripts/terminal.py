@@ -42,7 +42,12 @@ def say(line: str) -> None:
 
 def say_text(text: str) -> None:
     """As `say`, several lines."""
-    print("\n".join(map(printable, text.split("\n"))), flush=True)
+    print(printable_lines(text), flush=True)
+
+
+def printable_lines(text: str) -> str:
+    """A text whose names cannot steer the terminal, with its line breaks."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def say_aside(line: str) -> None:
@@ -135,8 +140,8 @@ def _end(line: str) -> None:
     except OSError:  # a full disk, or nobody reads it; at its end the interpreter would try again, and complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     # Of several processes the first speaks for all.
-    lines = "\n".join(printable(part.rstrip()) for part in line.splitlines() if part.strip())
-    raise SystemExit(lines if os.environ.get("RANK", "0") == "0" else 1) from None
+    text = "\n".join(part.rstrip() for part in line.splitlines() if part.strip())
+    raise SystemExit(printable_lines(text) if os.environ.get("RANK", "0") == "0" else 1) from None
 
 
 def _disk_is_full(error: BaseException | None) -> bool:
