@@ -163,6 +163,7 @@ def collect(
             study["protocols"][name][corpus] |= recognition
     if TEST in arguments.parts:
         study[TEST] = brief(json.loads((arguments.study_dir / TEST / "evaluation.json").read_text()))
+    study["protocols"] = dict(sorted(study["protocols"].items()))  # in the table's order, whichever was run first
     with whole_files(arguments.model_dir, last=found.name) as staging:
         if conditions:
             study["robustness"] = conditions
