@@ -48,6 +48,7 @@ from modeling.training.data import Clips, DataArguments, load, own_labels
 from modeling.training.evaluation import composition, describe, evaluate_clips, protocol, score
 from modeling.training.folders import check_folders, claim_for_all, folders_of, kept
 from modeling.training.folds import Fold, make_folds
+from modeling.training.head import refit_head
 from modeling.training.model_folder import complete_save, read_base, save_model
 from modeling.training.push import PushToHub
 from modeling.training.recipe import ModelArguments, RecipeArguments
@@ -271,6 +272,7 @@ def train(
         clips, validation = (Clips(part, data_arguments, rate) for part in (fold.train, fold.validation))
         order = [draw.index for draw in trainer._get_train_sampler()]
         use_clean_statistics(model, clips, order)
+        refit_head(model, clips)
         measure_unlikeness(model, clips, order, validation)
         note_uncommon_labels(model, clips)
         logits = predict(model, fold.validation, data_arguments, training_arguments)

@@ -9,6 +9,7 @@ import torch
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 from torch.nn.modules.batchnorm import _BatchNorm
+from tqdm import tqdm
 
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training.calibration import UNLIKE_TEMPERATURE
@@ -53,14 +54,14 @@ def measure_unlikeness(
     unlikeness, chosen = model.mel_cnn.unlikeness, list(islice(order, UNLIKENESS_CLIPS))
     names, corpora = np.unique([clips.corpora[index] for index in chosen], return_inverse=True)
     first, last = _statistics(model, clips, chosen)
-    axes = np.linalg.eigh(np.cov(_within(last, corpora).T))[1]  # the strongest one comes last
+    axes = np.linalg.eigh(np.cov(within_corpora(last, corpora).T))[1]  # the strongest one comes last
     directions = axes[:, -unlikeness.directions.shape[1] :]
     known = np.hstack([first, last @ directions])
-    variances, axes = np.linalg.eigh(LedoitWolf(assume_centered=True).fit(_within(known, corpora)).covariance_)
+    variances, axes = np.linalg.eigh(LedoitWolf(assume_centered=True).fit(within_corpora(known, corpora)).covariance_)
     whitening = axes / np.sqrt(variances.clip(1e-10))
     centres = np.stack([known[corpora == corpus].mean(0) for corpus in range(len(names))]) @ whitening
     unlikeness.fit(directions, whitening, centres)
-    distances = _hear(model, validation, range(len(validation)))
+    distances = hear(model, validation, range(len(validation)), "unlikeness")
     unit = max(np.quantile(distances, SHARE_BELOW), 1e-6)
     unlikeness.fit(directions, whitening / unit, centres / unit)
     model.config.n_corpora, model.config.unlike_temperature = len(names), UNLIKE_TEMPERATURE
@@ -73,10 +74,7 @@ def recognise_strangers(model: MelCNNForAudioClassification, known: Clips, unhea
         `unlikeness_auroc`: Area under the ROC curve; 0.5 is by chance. `unlike_share`: Of the unheard corpus's clips, those above 1,
         which are said to be unlike. By 400 clips each.
     """
-    distances = [
-        _hear(model, clips, np.linspace(0, len(clips) - 1, min(len(clips), COMPARED_CLIPS)).round().astype(int))
-        for clips in (known, unheard)
-    ]
+    distances = [hear(model, clips, evenly(len(clips), COMPARED_CLIPS), "unlikeness") for clips in (known, unheard)]
     is_unheard = np.repeat([0, 1], [len(part) for part in distances])
     return {
         "unlikeness_auroc": float(roc_auc_score(is_unheard, np.concatenate(distances))),
@@ -94,25 +92,31 @@ def note_uncommon_labels(model: MelCNNForAudioClassification, clips: Clips) -> N
     model.config.uncommon_labels = uncommon
 
 
-def _within(statistics: np.ndarray, corpora: np.ndarray) -> np.ndarray:
+def within_corpora(statistics: np.ndarray, corpora: np.ndarray) -> np.ndarray:
     """What is left of `(n_clips, n_statistics)` without the mean of each clip's corpus."""
     means = np.stack([statistics[corpora == corpus].mean(0) for corpus in range(corpora.max() + 1)])
     return statistics - means[corpora]
 
 
 @torch.no_grad()
-def _hear(model: MelCNNForAudioClassification, clips: Clips, order: Iterable[int]) -> np.ndarray:
-    """The unlikeness of clips, `(n_clips,)`."""
+def hear(model: MelCNNForAudioClassification, clips: Clips, order: Iterable[int], output: str) -> np.ndarray:
+    """One of the outputs of [`MelCNNModel`], of whole clips one by one, `(n_clips, ...)`."""
     model.eval()
-    waveforms = (torch.from_numpy(clips[index]["input_values"])[None].to(model.device) for index in order)
-    return torch.cat([model.mel_cnn(waveform, return_dict=True).unlikeness for waveform in waveforms]).cpu().numpy()
+    indices = tqdm(order, desc="hearing clips")
+    waveforms = (torch.from_numpy(clips[index]["input_values"])[None].to(model.device) for index in indices)
+    return torch.cat([model.mel_cnn(waveform, return_dict=True)[output] for waveform in waveforms]).cpu().numpy()
+
+
+def evenly(n_clips: int, most: int) -> np.ndarray:
+    """Indices of at most so many clips, evenly chosen from all."""
+    return np.linspace(0, n_clips - 1, min(n_clips, most)).round().astype(int)
 
 
 def _statistics(model: MelCNNForAudioClassification, clips: Clips, order: Iterable[int]) -> tuple[np.ndarray, ...]:
     """What [`Unlikeness`] goes by, of first and last features of every clip, `(n_clips, n_statistics)` each."""
     unlikeness, found = model.mel_cnn.unlikeness, []
     hook = unlikeness.register_forward_pre_hook(lambda _, inputs: found.append(unlikeness.statistics(*inputs)))
-    _hear(model, clips, order)
+    hear(model, clips, order, "unlikeness")
     hook.remove()
     return tuple(torch.cat(part).cpu().numpy() for part in zip(*found, strict=True))
 
