@@ -9,7 +9,7 @@ from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training.data import Clips
 from modeling.training.strangers import evenly, hear, within_corpora
 
-HEAD_CLIPS = 4_000  # of which it is fitted: more change nothing
+HEAD_CLIPS = 4_000  # of which it is fitted: more change little
 
 
 @torch.no_grad()
@@ -31,7 +31,7 @@ def refit_head(model: MelCNNForAudioClassification, clips: Clips) -> None:
         return
     embeddings = hear(model, clips, chosen, "pooler_output").astype(np.float64)
     scaler = StandardScaler().fit(embeddings)
-    # An L2 penalty as heavy as the mean loss: lighter ones serve the known studios better, and strangers worse.
+    # An L2 penalty as heavy as the mean loss: a lighter one serves known studios a little better, and strangers no better.
     regression = LogisticRegression(C=1 / len(chosen), class_weight="balanced", max_iter=1_000)
     regression.fit(within_corpora(scaler.transform(embeddings), corpora), labels)
     fitted = _linear(

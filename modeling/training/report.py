@@ -141,12 +141,13 @@ def draw_adaptation(curves: dict[str, dict[str, float]]) -> plt.Figure:
 def draw_robustness(conditions: dict) -> plt.Figure:
     """Accuracy of each corpus under every condition, with intervals."""
     groups = [name for name in next(iter(conditions.values())) if name != "all"]
-    figure, axes = plt.subplots(figsize=(6.5, 0.45 * len(conditions) + 1))
+    n_lines = len(groups) + 1  # of every condition: a line for each corpus, and a gap to the next condition
+    figure, axes = plt.subplots(figsize=(6.5, 0.15 * n_lines * len(conditions) + 1))
     places = np.arange(len(conditions))
     for position, group in enumerate(groups):
         values, intervals = _with_intervals([entry[group] for entry in conditions.values()], "accuracy")
-        y = places + (position - (len(groups) - 1) / 2) * 0.25
-        axes.errorbar(values, y, xerr=np.abs(intervals.T - values), fmt="o", capsize=2, label=group)
+        y = places + (position - (len(groups) - 1) / 2) / n_lines
+        axes.errorbar(values, y, xerr=np.abs(intervals.T - values), fmt="o", markersize=5, capsize=2, label=group)
         axes.axvline(values[0], color=f"C{position}", linestyle=":", linewidth=1)
     axes.set_yticks(places, conditions)
     axes.invert_yaxis()
