@@ -7,7 +7,7 @@ from sklearn.preprocessing import StandardScaler
 
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training.data import Clips
-from modeling.training.strangers import evenly, hear, within_corpora
+from modeling.training.strangers import evenly, hear, labels_by_corpus, within_corpora
 
 HEAD_CLIPS = 4_000  # of which it is fitted: more change little
 
@@ -24,10 +24,13 @@ def refit_head(model: MelCNNForAudioClassification, clips: Clips) -> None:
         model: Its head is changed.
         clips: The training clips, as they are.
     """
-    chosen = evenly(len(clips), HEAD_CLIPS)
+    labels_of = labels_by_corpus(clips)
+    # A corpus of one label says nothing of what labels differ by.
+    telling = np.array([index for index, corpus in enumerate(clips.corpora) if len(labels_of[corpus]) > 1], dtype=int)
+    chosen = telling[evenly(len(telling), HEAD_CLIPS)]
     _, corpora = np.unique([clips.corpora[index] for index in chosen], return_inverse=True)
     heard, labels = np.unique([clips.labels[index] for index in chosen], return_inverse=True)
-    if corpora.max() == 0 or len(heard) < 3:
+    if len(labels_of) < 2 or len(heard) < 3:
         return
     embeddings = hear(model, clips, chosen, "pooler_output").astype(np.float64)
     scaler = StandardScaler().fit(embeddings)

@@ -84,12 +84,18 @@ def recognise_strangers(model: MelCNNForAudioClassification, known: Clips, unhea
 
 def note_uncommon_labels(model: MelCNNForAudioClassification, clips: Clips) -> None:
     """Tells the model which labels most of the corpora lack, so that it expects them no more often where it adapts."""
-    labels = defaultdict(set)
-    for corpus, label in zip(clips.corpora, clips.labels, strict=True):
-        labels[corpus].add(label)
+    labels = labels_by_corpus(clips)
     n_corpora = Counter(label for found in labels.values() for label in found)
     uncommon = [label for label in range(model.config.num_labels) if n_corpora[label] < len(labels) / 2]
     model.config.uncommon_labels = uncommon
+
+
+def labels_by_corpus(clips: Clips) -> dict[str, set[int]]:
+    """Which labels every corpus has."""
+    labels = defaultdict(set)
+    for corpus, label in zip(clips.corpora, clips.labels, strict=True):
+        labels[corpus].add(label)
+    return labels
 
 
 def within_corpora(statistics: np.ndarray, corpora: np.ndarray) -> np.ndarray:

@@ -76,13 +76,15 @@ def test_labels_that_training_lacks_keep_their_place(model):
     assert not torch.allclose(after, before, atol=0.1)
 
 
-@pytest.mark.parametrize("what", ["one corpus", "two labels"])
+@pytest.mark.parametrize("what", ["one corpus", "two labels", "a corpus for every label"])
 def test_it_stays_as_it_is_with(what, model):
     heard = made_up(60, (0.5, 0.5, 0.5))
     if what == "one corpus":
         heard.corpora = ["one"] * len(heard)
-    else:
+    elif what == "two labels":
         heard.labels = [min(label, 1) for label in heard.labels]
+    else:
+        heard.corpora = [f"corpus {label}" for label in heard.labels]
     before = {name: values.clone() for name, values in model.classifier.state_dict().items()}
     refit_head(model, heard)
     torch.testing.assert_close(model.classifier.state_dict(), before, atol=0, rtol=0)
