@@ -10,6 +10,7 @@ from pathlib import Path
 if "PYTEST_XDIST_WORKER" in os.environ:  # two processes that each take all cores slow each other down tenfold
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import evaluate.config
 import huggingface_hub.constants
 import pytest
 import transformers.dynamic_module_utils
@@ -40,9 +41,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The code that is copied out of checkpoints stays in a temporary folder, one for all tests: it is a package."""
+    """The code that is copied out of checkpoints and metrics stays in a temporary folder, one for all tests: it is a package.
+
+    Evaluate puts its folder on the import path too. In the user's own, code of the user's checkpoints would be found first.
+    """
+    modules = str(tmp_path_factory.mktemp("modules"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transformers.dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path_factory.mktemp("modules")))
+        patch.setattr(transformers.dynamic_module_utils, "HF_MODULES_CACHE", modules)
+        patch.setattr(evaluate.config, "HF_MODULES_CACHE", modules)
         yield
 
 
