@@ -37,18 +37,13 @@ def refit_head(model: MelCNNForAudioClassification, clips: Clips) -> None:
     # An L2 penalty as heavy as the mean loss: a lighter one serves known studios a little better, and strangers no better.
     regression = LogisticRegression(C=1 / len(chosen), class_weight="balanced", max_iter=1_000)
     regression.fit(within_corpora(scaler.transform(embeddings), corpora), labels)
-    fitted = _linear(
-        regression.coef_ / scaler.scale_, regression.intercept_ - regression.coef_ @ (scaler.mean_ / scaler.scale_)
-    )
+    # A head is one matrix here, `(n_labels, embedding_size + 1)`: the bias is the weight of a further input, which is always 1.
+    weight = regression.coef_ / scaler.scale_
+    fitted = np.column_stack([weight, regression.intercept_ - weight @ scaler.mean_])
     head = model.classifier
-    trained = _linear(*(values.detach().cpu().numpy()[heard] for values in (head.weight, head.bias)))
+    trained = torch.column_stack([head.weight, head.bias])[heard].cpu().numpy()
     common = trained.mean(0)  # to all labels: no softmax tells it, but labels that were not heard keep theirs
     inputs = np.column_stack([embeddings, np.ones(len(embeddings))])
     scale = (inputs @ (trained - common).T).std() / (inputs @ fitted.T).std()
     mean = torch.from_numpy((trained + common + scale * fitted) / 2).to(head.weight)
     head.weight[heard], head.bias[heard] = mean[:, :-1], mean[:, -1]
-
-
-def _linear(weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """Weight and bias of a head as one matrix, `(n_labels, embedding_size + 1)`."""
-    return np.column_stack([weight, bias])
