@@ -11,7 +11,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from tqdm import tqdm
 
-from modeling.training.data import Clips, DataArguments, load
+from modeling.training.data import Clips, DataArguments, evenly, load
 
 N_CALIBRATION = 200  # clips
 MOST_LOST = 0.005  # accuracy, on validation clips
@@ -49,7 +49,7 @@ class Corpus:
 
 
 def _spread(clips: Clips, n_clips: int) -> Iterator[np.ndarray]:
-    for index in np.linspace(0, len(clips) - 1, min(n_clips, len(clips))).round().astype(int):
+    for index in evenly(len(clips), n_clips):
         yield clips[int(index)]["input_values"]
 
 

@@ -211,6 +211,11 @@ class Draw(NamedTuple):
     seed: int
 
 
+def evenly(n_clips: int, most: int) -> np.ndarray:
+    """Indices of at most so many clips, evenly chosen from all."""
+    return np.linspace(0, n_clips - 1, min(n_clips, most)).round().astype(int)
+
+
 class Clips(torch.utils.data.Dataset):
     """Waveforms and labels, decoded when they are asked for.
 

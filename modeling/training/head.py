@@ -6,8 +6,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
-from modeling.training.data import Clips
-from modeling.training.strangers import evenly, hear, labels_by_corpus, within_corpora
+from modeling.training.data import Clips, evenly
+from modeling.training.strangers import hear, labels_by_corpus, within_corpora
 
 HEAD_CLIPS = 4_000  # of which it is fitted: more change little
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from modeling.modeling_mel_cnn import MelCNNForAudioClassification
 from modeling.training.calibration import UNLIKE_TEMPERATURE
-from modeling.training.data import Clips
+from modeling.training.data import Clips, evenly
 
 STATISTICS_CLIPS = 400  # of which BatchNorm's statistics are taken
 PIECE = 2.0  # seconds: in pieces of one length, because padding would count
@@ -111,11 +111,6 @@ def hear(model: MelCNNForAudioClassification, clips: Clips, order: Iterable[int]
     indices = tqdm(order, desc="hearing clips")
     waveforms = (torch.from_numpy(clips[index]["input_values"])[None].to(model.device) for index in indices)
     return torch.cat([model.mel_cnn(waveform, return_dict=True)[output] for waveform in waveforms]).cpu().numpy()
-
-
-def evenly(n_clips: int, most: int) -> np.ndarray:
-    """Indices of at most so many clips, evenly chosen from all."""
-    return np.linspace(0, n_clips - 1, min(n_clips, most)).round().astype(int)
 
 
 def _statistics(model: MelCNNForAudioClassification, clips: Clips, order: Iterable[int]) -> tuple[np.ndarray, ...]:
